@@ -1,0 +1,162 @@
+//! The World as the AWS SDK's HTTP client: no sockets, no environment, tokio's clock.
+//!
+//! With tokio's clock paused, retries, back-off, timeouts and the time a drain takes all pass in virtual
+//! time.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_sdk_sns::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
+};
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    plumbing::invocation,
+    scenario::Scenario,
+    services::{self, Fate},
+    wire,
+    world::{
+        World,
+        clock::{Calendar, Moment},
+        names,
+    },
+};
+
+/// Half of a call's time passes before its effect, half after: two calls at once can overtake each other.
+const BEFORE: u32 = 2;
+
+/// A World that tokio's clock moves. Clones are the same World.
+#[derive(Clone)]
+pub struct FakeAws {
+    world: Arc<Mutex<World>>,
+    changed: Arc<Notify>,
+    started: Instant,
+    calendar: Calendar,
+}
+
+impl FakeAws {
+    /// The World of a scenario, from 2026-01-01T00:00:00Z on. Must be made inside a tokio runtime.
+    pub fn new(scenario: Scenario) -> Self {
+        Self::starting(scenario, Calendar::default())
+    }
+
+    /// The World of a scenario, beginning at a date.
+    pub(crate) fn starting(scenario: Scenario, calendar: Calendar) -> Self {
+        let world = Arc::new(Mutex::new(scenario.build(calendar)));
+        Self { world, changed: Arc::default(), started: Instant::now(), calendar }
+    }
+
+    /// Time since the World began.
+    pub fn now(&self) -> Moment {
+        self.started.elapsed()
+    }
+
+    /// tokio's instant of a moment.
+    pub(crate) fn instant(&self, moment: Moment) -> Instant {
+        self.started + moment
+    }
+
+    /// Looks at the World, or changes it, with its clock moved to now.
+    pub fn with<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.advance_to(self.now());
+        look(&mut world)
+    }
+
+    /// Waits for the next call that anybody makes.
+    pub(crate) async fn called(&self) {
+        self.changed.notified().await;
+    }
+
+    /// SDK configuration whose calls come here: 3 attempts of 5 s, 20 s in all.
+    pub fn sdk_config(&self) -> SdkConfig {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(Duration::from_secs(5))
+            .operation_timeout(Duration::from_secs(20));
+        self.sdk_config_with(RetryConfig::standard(), timeouts.build())
+    }
+
+    /// The same with the retries and timeouts of the caller.
+    pub fn sdk_config_with(&self, retries: RetryConfig, timeouts: TimeoutConfig) -> SdkConfig {
+        let connector = SharedHttpConnector::new(self.clone());
+        let credentials = Credentials::new("test", "test", None, None, "aws-fake");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::from_static(names::REGION))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .time_source(self.clone())
+            .sleep_impl(TokioSleep::new())
+            .retry_config(retries)
+            .timeout_config(timeouts)
+            .build()
+    }
+
+    /// One call, in the time that it takes. A call that is never answered never returns.
+    pub(crate) async fn call(&self, headers: &HeaderMap, body: &[u8]) -> Response<Bytes> {
+        let half = self.with(|world| world.settings().latency) / BEFORE;
+        sleep(half).await;
+        let (response, fate) = self.with(|world| {
+            let request_id = names::uuid(&mut world.rng);
+            match wire::read(headers, body) {
+                Ok(request) => {
+                    let (answer, fate) = services::call(world, &request);
+                    (wire::write(&request, &answer, &request_id), fate)
+                }
+                Err(error) => (wire::refuse(headers, error, &request_id), Fate::Answered(half)),
+            }
+        });
+        self.changed.notify_waiters();
+        match fate {
+            Fate::Answered(latency) => sleep(latency.saturating_sub(half)).await,
+            Fate::Ignored => std::future::pending().await,
+            Fate::Killed => {
+                invocation::kill();
+                std::future::pending().await
+            }
+        }
+        response
+    }
+}
+
+impl fmt::Debug for FakeAws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeAws").field("started", &self.started).finish_non_exhaustive()
+    }
+}
+
+impl TimeSource for FakeAws {
+    fn now(&self) -> SystemTime {
+        self.calendar.date(self.started.elapsed())
+    }
+}
+
+impl HttpConnector for FakeAws {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let fake = self.clone();
+        HttpConnectorFuture::new(async move {
+            let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+            let body = request.body().bytes().unwrap_or_default();
+            let response = FakeAws::call(&fake, request.headers(), body).await;
+            HttpResponse::try_from(response.map(SdkBody::from))
+                .map_err(|error| ConnectorError::user(error.into()))
+        })
+    }
+}

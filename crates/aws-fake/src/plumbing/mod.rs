@@ -1,0 +1,97 @@
+//! From a topic to a function: SNS → SQS → Lambda as AWS does it, in virtual time.
+//!
+//! Two queues subscribe to the World's topics, told apart by a filter on the message body: a message with a
+//! top-level `DrainPass` is a continuation and waits out the queue's delay, any other is a first pass.
+//! Task-stopped events reach the first queue too. A function takes batches with partial answers; what
+//! fails comes back after the visibility timeout, and at last ends in the dead letters. With
+//! [`PlumbingSettings::direct`], first passes skip their queue: the topic invokes the function itself.
+//!
+//! # Layout
+//! - `driver`: the loop that moves messages and runs invocations
+//! - `queue`: a queue with delay, visibility timeout and dead letters
+//! - `lambda`: the shapes that Lambda gives to a function and takes from it
+//! - `invocation`: a running function, and how a fault kills it
+
+use std::time::Duration;
+
+mod driver;
+pub(crate) mod invocation;
+mod lambda;
+mod queue;
+
+pub use driver::Plumbing;
+
+/// How the wiring is set. The defaults are the template's.
+#[derive(Clone, Debug)]
+pub struct PlumbingSettings {
+    /// Delay of the queue for continuations.
+    pub pass_interval: Duration,
+    /// How long a batch is gathered.
+    pub batching_window: Duration,
+    /// Most records of a batch.
+    pub max_batch: usize,
+    /// From a record's receipt until it is seen again, unless it was deleted.
+    pub visibility_timeout: Duration,
+    /// Receipts of a record before it is a dead letter.
+    pub max_receive: u32,
+    /// Invocations of each queue at a time.
+    pub max_concurrency: usize,
+    /// The function's own timeout.
+    pub function_timeout: Duration,
+    /// Probability that a message is delivered twice.
+    pub duplicate: f64,
+    /// Seconds from a message's departure until it is in the queue, from and to.
+    pub delivery_seconds: (f64, f64),
+    /// Whether all task-stopped events are lost.
+    pub lose_task_events: bool,
+    /// Whether Auto Scaling's own events are delivered too: the hook's message is then doubled.
+    pub lifecycle_events: bool,
+    /// Whether first passes are delivered to the function by the topic itself.
+    pub direct: bool,
+}
+
+impl Default for PlumbingSettings {
+    fn default() -> Self {
+        Self {
+            pass_interval: Duration::from_secs(180),
+            batching_window: Duration::from_secs(1),
+            max_batch: 100,
+            visibility_timeout: Duration::from_secs(180),
+            max_receive: 5,
+            max_concurrency: 5,
+            function_timeout: Duration::from_secs(90),
+            duplicate: 0.0,
+            delivery_seconds: (0.02, 0.1),
+            lose_task_events: false,
+            lifecycle_events: false,
+            direct: false,
+        }
+    }
+}
+
+/// What went through.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Invocations, failed ones included.
+    pub invocations: usize,
+    /// Records that were given to the function, again and again if need be.
+    pub deliveries: usize,
+    /// Messages that were delivered twice.
+    pub duplicates: usize,
+    /// Messages that no subscription's filter wanted.
+    pub filtered: usize,
+    /// Events that were lost by [`PlumbingSettings::lose_task_events`].
+    pub lost_events: usize,
+    /// Records that the function named as failed.
+    pub failed_records: usize,
+    /// The errors of invocations that failed as a whole.
+    pub errors: Vec<String>,
+    /// Invocations that a fault killed.
+    pub killed: usize,
+    /// Invocations that the function's timeout ended.
+    pub timed_out: usize,
+    /// Bodies that ended in a dead-letter queue.
+    pub dead_letters: Vec<String>,
+    /// Time that the function ran, all invocations together.
+    pub running_time: Duration,
+}

@@ -1,0 +1,293 @@
+//! What a World begins with: read from JSON by the server, or built step by step in a test.
+
+use serde::Deserialize;
+
+use crate::{
+    settings::Settings,
+    world::{
+        World,
+        clock::{Calendar, Timeline},
+        ecs::{Cluster, Service},
+        groups::{Group, LifecycleState},
+        hooks::{ActionResult, Hook},
+        names,
+        task::Size,
+    },
+};
+
+/// A World before it begins.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scenario {
+    /// How the World is set.
+    pub settings: Settings,
+    /// Topics by name.
+    pub topics: Vec<String>,
+    /// Clusters, each with one group of instances.
+    pub clusters: Vec<ClusterPlan>,
+}
+
+/// A cluster and its group.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClusterPlan {
+    /// The cluster's name.
+    pub name: String,
+    /// The group's name; empty: the cluster's with `-ecs`.
+    pub group: String,
+    /// Instances to begin with, and the group's desired capacity.
+    pub instances: usize,
+    /// The group's least capacity.
+    pub min: usize,
+    /// The group's greatest capacity; 0: twice the instances.
+    pub max: usize,
+    /// CPU units of an instance.
+    pub cpu: u32,
+    /// Memory of an instance in MiB.
+    pub memory: u32,
+    /// Services.
+    pub services: Vec<ServicePlan>,
+    /// The group's hook, if it has one from the beginning.
+    pub hook: Option<HookPlan>,
+}
+
+impl Default for ClusterPlan {
+    fn default() -> Self {
+        Self {
+            name: "default".to_owned(),
+            group: String::new(),
+            instances: 1,
+            min: 0,
+            max: 0,
+            cpu: 4_096,
+            memory: 16_384,
+            services: Vec::new(),
+            hook: None,
+        }
+    }
+}
+
+impl ClusterPlan {
+    fn group(&self) -> String {
+        if self.group.is_empty() { format!("{}-ecs", self.name) } else { self.group.clone() }
+    }
+}
+
+/// A service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServicePlan {
+    /// Its name.
+    pub name: String,
+    /// How many tasks it wants.
+    pub tasks: usize,
+    /// Whether it runs once on every instance instead.
+    pub daemon: bool,
+    /// CPU units of a task.
+    pub cpu: u32,
+    /// Memory of a task in MiB.
+    pub memory: u32,
+    /// Seconds until a task runs, from and to.
+    pub start_seconds: (f64, f64),
+    /// Seconds that a task takes to stop, from and to.
+    pub stop_seconds: (f64, f64),
+    /// The deployment's lower limit in percent.
+    pub minimum_healthy_percent: usize,
+    /// The deployment's upper limit in percent.
+    pub maximum_percent: usize,
+}
+
+impl Default for ServicePlan {
+    fn default() -> Self {
+        Self {
+            name: "web".to_owned(),
+            tasks: 1,
+            daemon: false,
+            cpu: 128,
+            memory: 256,
+            start_seconds: (3.0, 3.0),
+            stop_seconds: (10.0, 10.0),
+            minimum_healthy_percent: 100,
+            maximum_percent: 200,
+        }
+    }
+}
+
+/// A hook for terminating instances.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HookPlan {
+    /// Its name.
+    pub name: String,
+    /// Name of the topic that is told; none: only the event bus is.
+    pub topic: Option<String>,
+    /// Text that goes with every message, for instance `{"cluster":"prod"}`.
+    pub metadata: Option<String>,
+    /// Seconds without a heartbeat until it times out.
+    pub heartbeat_seconds: u64,
+    /// Whether a time-out counts as ABANDON.
+    pub abandon: bool,
+}
+
+impl Default for HookPlan {
+    fn default() -> Self {
+        Self { name: "drain".to_owned(), topic: None, metadata: None, heartbeat_seconds: 900, abandon: false }
+    }
+}
+
+impl Scenario {
+    /// An empty scenario.
+    pub fn new(seed: u64) -> Self {
+        Self { settings: Settings { seed, ..Settings::default() }, ..Self::default() }
+    }
+
+    /// Changes settings.
+    #[must_use]
+    pub fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Adds a topic by name.
+    #[must_use]
+    pub fn topic(mut self, name: &str) -> Self {
+        self.topics.push(name.to_owned());
+        self
+    }
+
+    /// Adds a cluster with a group `<name>-ecs` of so many instances.
+    #[must_use]
+    pub fn cluster(mut self, name: &str, instances: usize) -> Self {
+        self.clusters.push(ClusterPlan { name: name.to_owned(), instances, ..ClusterPlan::default() });
+        self
+    }
+
+    /// Changes the cluster that was added last.
+    #[must_use]
+    pub fn with_cluster(mut self, change: impl FnOnce(&mut ClusterPlan)) -> Self {
+        self.clusters.last_mut().map(change);
+        self
+    }
+
+    /// Adds a service to the cluster that was added last. Its tasks take so many seconds to stop.
+    #[must_use]
+    pub fn service(self, name: &str, tasks: usize, stop_seconds: impl StopSeconds) -> Self {
+        let stop_seconds = stop_seconds.range();
+        self.with_service(ServicePlan { name: name.to_owned(), tasks, stop_seconds, ..ServicePlan::default() })
+    }
+
+    /// Adds a daemon service to the cluster that was added last.
+    #[must_use]
+    pub fn daemon(self, name: &str, stop_seconds: impl StopSeconds) -> Self {
+        let stop_seconds = stop_seconds.range();
+        let plan = ServicePlan { name: name.to_owned(), daemon: true, stop_seconds, ..ServicePlan::default() };
+        self.with_service(plan)
+    }
+
+    /// Adds a service with all that can be said of one.
+    #[must_use]
+    pub fn with_service(self, plan: ServicePlan) -> Self {
+        self.with_cluster(|cluster| cluster.services.push(plan))
+    }
+
+    /// Gives the group of the cluster that was added last a hook `drain` on a topic, which is added too.
+    /// The hook's metadata names the cluster.
+    #[must_use]
+    pub fn hook(self, topic: &str, heartbeat_seconds: u64) -> Self {
+        self.topic(topic).with_cluster(|cluster| {
+            cluster.hook = Some(HookPlan {
+                topic: Some(topic.to_owned()),
+                metadata: Some(serde_json::json!({"cluster": cluster.name}).to_string()),
+                heartbeat_seconds,
+                ..HookPlan::default()
+            });
+        })
+    }
+
+    /// The World, in its first moment, all tasks running.
+    pub fn build(self, calendar: Calendar) -> World {
+        let mut world = World::new(self.settings, calendar);
+        world.topics.extend(self.topics.iter().map(|topic| names::topic_arn(topic)));
+        for plan in self.clusters {
+            world.add_cluster(plan);
+        }
+        world
+    }
+}
+
+/// One number of seconds, or from and to.
+pub trait StopSeconds {
+    /// From and to.
+    fn range(self) -> (f64, f64);
+}
+
+impl StopSeconds for u32 {
+    fn range(self) -> (f64, f64) {
+        (self.into(), self.into())
+    }
+}
+
+impl StopSeconds for (u32, u32) {
+    fn range(self) -> (f64, f64) {
+        (self.0.into(), self.1.into())
+    }
+}
+
+impl World {
+    fn add_cluster(&mut self, plan: ClusterPlan) {
+        let group = plan.group();
+        let cluster = Cluster { name: plan.name.clone(), active: Timeline::new(self.now, true) };
+        self.clusters.insert(plan.name.clone(), cluster);
+        let size = Size { cpu: plan.cpu, memory: plan.memory };
+        let max = if plan.max == 0 { plan.instances * 2 } else { plan.max };
+        let hooks = plan.hook.map(Hook::from).map(|hook| (hook.name.clone(), hook));
+        self.groups.insert(
+            group.clone(),
+            Group {
+                name: group.clone(),
+                min: plan.min,
+                max,
+                desired: plan.instances,
+                cluster: plan.name.clone(),
+                size,
+                hooks: hooks.into_iter().collect(),
+            },
+        );
+        for _ in 0..plan.instances {
+            let instance = self.add_instance(&group, LifecycleState::InService);
+            self.add_container_instance(&instance, &plan.name, size);
+        }
+        let services = plan.services.into_iter().map(|service| service.of(&plan.name));
+        self.services.extend(services);
+        self.schedule(&plan.name);
+    }
+}
+
+impl ServicePlan {
+    fn of(self, cluster: &str) -> Service {
+        Service {
+            name: self.name,
+            cluster: cluster.to_owned(),
+            tasks: self.tasks,
+            daemon: self.daemon,
+            size: Size { cpu: self.cpu, memory: self.memory },
+            start: self.start_seconds,
+            stop: self.stop_seconds,
+            minimum_healthy_percent: self.minimum_healthy_percent,
+            maximum_percent: self.maximum_percent,
+        }
+    }
+}
+
+impl From<HookPlan> for Hook {
+    fn from(plan: HookPlan) -> Self {
+        Self {
+            name: plan.name,
+            target: plan.topic.map(|topic| names::topic_arn(&topic)),
+            role: None,
+            metadata: plan.metadata,
+            heartbeat: std::time::Duration::from_secs(plan.heartbeat_seconds),
+            default_result: if plan.abandon { ActionResult::Abandon } else { ActionResult::Continue },
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The World as a server on loopback, in real time.
+//!
+//! `POST /` is AWS; `GET /health`, `GET /history` and `GET /calls` are for whoever watches.
+
+use std::{convert::Infallible, io, io::Write, net::Ipv4Addr, thread, time::Duration};
+
+use aws_smithy_async::time::{SystemTimeSource, TimeSource};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use thiserror::Error;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+    time::sleep,
+};
+
+use crate::{
+    FakeAws,
+    options::{Options, ScenarioError},
+    relay::Relay,
+    world::{World, clock::Calendar},
+};
+
+/// The clock moves at least this often, whether or not anybody calls.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Longest request body in bytes: SNS takes 256 KiB, which a form can treble.
+const LONGEST_BODY: usize = 1 << 20;
+
+/// Why the server did not start.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// There is no scenario to serve.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// The port is taken, or standard output is closed.
+    #[error("cannot listen: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Serves until SIGTERM, SIGINT or, if asked for, the end of standard input. When it is ready it writes one
+/// line of JSON to standard output: `{"listening":"http://127.0.0.1:…"}`.
+pub async fn serve(options: Options) -> Result<(), ServerError> {
+    let scenario = options.scenario()?;
+    let calendar = Calendar::starting(SystemTimeSource::new().now());
+    let fake = FakeAws::starting(scenario, calendar);
+    let relay = Relay::new(options.sns_endpoint.as_deref(), options.events_endpoint.as_deref());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let stdin_ended = stdin_end(options.exit_with_stdin);
+    announce(&listener)?;
+    tokio::select! {
+        () = accept(&listener, &fake) => {}
+        () = tick(&fake, relay) => {}
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+        () = stdin_ended => {}
+    }
+    Ok(())
+}
+
+fn announce(listener: &TcpListener) -> io::Result<()> {
+    let listening = json!({"listening": format!("http://{}", listener.local_addr()?)});
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{listening}")?;
+    stdout.flush()
+}
+
+/// Ends with standard input, or never. A thread of its own reads it: one of tokio's would hold the process
+/// until the next line.
+async fn stdin_end(watched: bool) {
+    if !watched {
+        return std::future::pending().await;
+    }
+    let (ended, end) = oneshot::channel::<()>();
+    thread::spawn(move || {
+        // However reading ends, it is over.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        drop(ended);
+    });
+    // The sender is never used, only dropped.
+    let _ = end.await;
+}
+
+/// Moves the clock, and hands on what leaves the World.
+async fn tick(fake: &FakeAws, relay: Relay) {
+    loop {
+        let (departed, due) = fake.with(|world| (world.take_outbox(), world.next_due()));
+        if !departed.is_empty() {
+            let relay = relay.clone();
+            tokio::spawn(async move { relay.hand_on(departed).await });
+        }
+        sleep(due.map_or(TICK, |due| due.saturating_sub(fake.now()).min(TICK))).await;
+    }
+}
+
+async fn accept(listener: &TcpListener, fake: &FakeAws) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(converse(stream, fake.clone()));
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: others are about to be closed.
+                tracing::warn!(%error, "accepting a connection failed");
+                sleep(TICK).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, fake: FakeAws) {
+    let service = service_fn(move |request| {
+        let fake = fake.clone();
+        async move { Ok::<_, Infallible>(respond(&fake, request).await.map(Full::new)) }
+    });
+    if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+async fn respond(fake: &FakeAws, request: Request<Incoming>) -> Response<Bytes> {
+    if request.method() == Method::POST {
+        let (parts, body) = request.into_parts();
+        return match Limited::new(body, LONGEST_BODY).collect().await {
+            Ok(body) => fake.call(&parts.headers, &body.to_bytes()).await,
+            Err(_) => json_response(StatusCode::PAYLOAD_TOO_LARGE, &json!({})),
+        };
+    }
+    match request.uri().path() {
+        "/health" => json_response(StatusCode::OK, &json!({"status": "ok"})),
+        "/history" => json_response(StatusCode::OK, &fake.with(|world| history(world))),
+        "/calls" => json_response(StatusCode::OK, &fake.with(|world| json!(world.calls_by_operation()))),
+        _ => json_response(StatusCode::NOT_FOUND, &json!({})),
+    }
+}
+
+fn history(world: &World) -> Value {
+    world.history().iter().map(|entry| entry.to_json(world.calendar())).collect()
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,68 @@
+//! What a World is like, apart from what is in it.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::faults::Fault;
+
+/// Settings of a World. Times are written in seconds in a scenario's JSON.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The same seed gives the same run.
+    pub seed: u64,
+    /// From a request to its answer.
+    #[serde(rename = "latency_seconds", with = "seconds")]
+    pub latency: Duration,
+    /// Reads see the World as it was up to this long ago (ECS is eventually consistent).
+    #[serde(rename = "staleness_seconds", with = "seconds")]
+    pub staleness: Duration,
+    /// Whether the account's token buckets throttle calls.
+    pub throttling: bool,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// Whether every topic exists: the server's topics live elsewhere.
+    pub any_topic: bool,
+    /// From a change in a cluster to the service scheduler's answer to it.
+    #[serde(rename = "scheduling_seconds", with = "seconds")]
+    pub scheduling: Duration,
+    /// From the launch of an instance to its registration as a container instance.
+    #[serde(rename = "boot_seconds", with = "seconds")]
+    pub boot: Duration,
+    /// From the end of the last lifecycle action to the end of the instance.
+    #[serde(rename = "termination_seconds", with = "seconds")]
+    pub termination: Duration,
+    /// From the death of an instance until Auto Scaling and ECS have noticed.
+    #[serde(rename = "health_check_seconds", with = "seconds")]
+    pub health_check: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            latency: Duration::from_millis(20),
+            staleness: Duration::ZERO,
+            throttling: true,
+            faults: Vec::new(),
+            any_topic: false,
+            scheduling: Duration::from_secs(1),
+            boot: Duration::from_secs(30),
+            termination: Duration::from_secs(1),
+            health_check: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Durations as seconds in JSON.
+pub(crate) mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    /// Reads a number of seconds; negative or endless ones are refused.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(D::Error::custom)
+    }
+}

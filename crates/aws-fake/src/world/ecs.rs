@@ -1,0 +1,231 @@
+//! Clusters, container instances and services; tasks as they start and stop.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rand::Rng;
+use serde_json::json;
+
+use super::{
+    Happening, World,
+    clock::{Moment, Timeline},
+    names,
+    task::{Owner, Size, Stop, Task},
+};
+
+/// A cluster.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// Whether it is there: a deleted one is INACTIVE, and as good as unknown.
+    pub active: Timeline<bool>,
+}
+
+/// Status of a container instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Takes tasks.
+    Active,
+    /// Takes none, and its service tasks move away.
+    Draining,
+    /// Deregistered.
+    Inactive,
+}
+
+impl Status {
+    /// As the API writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Draining => "DRAINING",
+            Self::Inactive => "INACTIVE",
+        }
+    }
+}
+
+/// An EC2 instance as ECS knows it.
+#[derive(Clone, Debug)]
+pub struct ContainerInstance {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// Name of its cluster.
+    pub cluster: String,
+    /// Id of the EC2 instance.
+    pub instance: String,
+    /// What it has.
+    pub size: Size,
+    /// What tasks take of it, until they are STOPPED.
+    pub used: Size,
+    /// Its status; it does not exist before.
+    pub status: Timeline<Status>,
+    /// Whether the agent answers.
+    pub connected: Timeline<bool>,
+    /// Custom attributes.
+    pub attributes: BTreeMap<String, Option<String>>,
+    /// Ids of all tasks that ever ran here.
+    pub tasks: Vec<String>,
+}
+
+/// A service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// Name of its cluster.
+    pub cluster: String,
+    /// How many tasks it wants; a daemon one on each instance.
+    pub tasks: usize,
+    /// Whether it is a daemon service.
+    pub daemon: bool,
+    /// What a task takes.
+    pub size: Size,
+    /// Seconds until a task runs, from and to.
+    pub start: (f64, f64),
+    /// Seconds that a task takes to stop, from and to.
+    pub stop: (f64, f64),
+    /// Lower limit of running tasks while it moves them, in percent of the wanted number.
+    pub minimum_healthy_percent: usize,
+    /// Upper limit of tasks while it moves them, in percent of the wanted number.
+    pub maximum_percent: usize,
+}
+
+impl World {
+    /// The cluster by name or ARN, unless it is unknown or deleted at this moment.
+    pub(crate) fn find_cluster(&self, name_or_arn: &str, at: Moment) -> Option<&Cluster> {
+        let cluster = self.clusters.get(names::short_id(name_or_arn))?;
+        (cluster.active.at(at) == Some(true)).then_some(cluster)
+    }
+
+    /// The container instances of a cluster that existed at this moment.
+    pub(crate) fn members_of(&self, cluster: &str, at: Moment) -> impl Iterator<Item = &ContainerInstance> {
+        let all = self.container_instances.values();
+        all.filter(move |member| member.cluster == cluster && member.status.at(at).is_some())
+    }
+
+    /// The newest container instance of an EC2 instance.
+    pub(crate) fn container_instance_of(&self, instance: &str) -> Option<&ContainerInstance> {
+        let all = self.container_instances.values().filter(|member| member.instance == instance);
+        all.max_by_key(|member| member.status.latest() != Status::Inactive)
+    }
+
+    /// Tasks of a container instance that the API knows at this moment.
+    pub(crate) fn tasks_on<'w>(&'w self, member: &'w ContainerInstance, at: Moment) -> impl Iterator<Item = &'w Task> {
+        let tasks = member.tasks.iter().filter_map(|id| self.tasks.get(id));
+        tasks.filter(move |task| task.is_known(at))
+    }
+
+    /// Adds a container instance for an EC2 instance, ACTIVE and connected.
+    pub(crate) fn add_container_instance(&mut self, instance: &str, cluster: &str, size: Size) -> String {
+        let id = names::resource_id(&mut self.rng);
+        let member = ContainerInstance {
+            id: id.clone(),
+            cluster: cluster.to_owned(),
+            instance: instance.to_owned(),
+            size,
+            used: Size::default(),
+            status: Timeline::new(self.now, Status::Active),
+            connected: Timeline::new(self.now, true),
+            attributes: BTreeMap::new(),
+            tasks: Vec::new(),
+        };
+        self.container_instances.insert(id.clone(), member);
+        self.reschedule(cluster);
+        id
+    }
+
+    /// Changes a container instance's status.
+    pub(crate) fn set_status(&mut self, id: &str, status: Status) {
+        let now = self.now;
+        let Some(member) = self.container_instances.get_mut(id) else { return };
+        if member.status.latest() == status {
+            return;
+        }
+        member.status.set(now, status);
+        let (instance, cluster) = (member.instance.clone(), member.cluster.clone());
+        self.record(
+            "container_instance_state",
+            json!({"container_instance": id, "instance": instance, "status": status.name()}),
+        );
+        self.reschedule(&cluster);
+    }
+
+    /// Places a task. `start` is the time until its containers run.
+    pub(crate) fn start_task(&mut self, member: &str, owner: Owner, size: Size, start: Duration, stop_takes: Duration) -> Option<String> {
+        let id = names::resource_id(&mut self.rng);
+        let (now, place) = (self.now, self.container_instances.get_mut(member)?);
+        place.used = place.used.plus(size);
+        place.tasks.push(id.clone());
+        let (cluster, instance, group) = (place.cluster.clone(), place.instance.clone(), owner.group());
+        let task = Task {
+            id: id.clone(),
+            cluster,
+            container_instance: member.to_owned(),
+            owner,
+            size,
+            created_at: now,
+            runs_at: now + start,
+            stop_takes,
+            stop: None,
+        };
+        self.tasks.insert(id.clone(), task);
+        self.record("task_started", json!({"task": id, "group": group, "instance": instance}));
+        self.later(start, Happening::TaskRuns(id.clone()));
+        Some(id)
+    }
+
+    pub(crate) fn task_runs(&mut self, id: &str) {
+        let Some(task) = self.tasks.get(id).filter(|task| task.stop.is_none()) else { return };
+        let (cluster, group) = (task.cluster.clone(), task.owner.group());
+        self.record("task_running", json!({"task": id, "group": group}));
+        self.reschedule(&cluster);
+    }
+
+    /// Decides that a task stops. Nothing changes for one that is stopping already.
+    pub(crate) fn stop_task(&mut self, id: &str, code: Option<&'static str>, reason: &str) {
+        let now = self.now;
+        let Some(task) = self.tasks.get_mut(id).filter(|task| task.stop.is_none()) else { return };
+        let done_at = now + task.stop_takes;
+        task.stop = Some(Stop { at: now, done_at, code, reason: reason.to_owned() });
+        let group = task.owner.group();
+        self.record("task_stopping", json!({"task": id, "group": group, "reason": reason}));
+        self.at(done_at, Happening::TaskStopped(id.to_owned()));
+    }
+
+    /// Ends a task at once: its host is gone. Recorded as killed, with what it was doing.
+    pub(crate) fn kill_task(&mut self, id: &str, reason: &str) {
+        let now = self.now;
+        let Some(task) = self.tasks.get_mut(id).filter(|task| !task.is_stopped(now)) else { return };
+        let (last_status, group) = (task.last_status(now), task.owner.group());
+        let at = task.stop.as_ref().map_or(now, |stop| stop.at);
+        task.stop = Some(Stop { at, done_at: now, code: None, reason: reason.to_owned() });
+        self.record("task_killed", json!({"task": id, "group": group, "last_status": last_status}));
+        self.task_stopped(id);
+    }
+
+    /// Gives back what a stopped task took, and tells the event bus. A kill may have come first: the
+    /// agenda's entry for the task's own end then finds another time and does nothing.
+    pub(crate) fn task_stopped(&mut self, id: &str) {
+        let now = self.now;
+        let Some(task) = self.tasks.get(id) else { return };
+        if task.stop.as_ref().is_none_or(|stop| stop.done_at != now) {
+            return;
+        }
+        let (cluster, group, size) = (task.cluster.clone(), task.owner.group(), task.size);
+        let place = self.container_instances.get_mut(&task.container_instance);
+        let instance = place.map(|place| {
+            place.used = place.used.minus(size);
+            place.instance.clone()
+        });
+        self.record("task_stopped", json!({"task": id, "group": group, "instance": instance}));
+        if let Some(event) = self.task_event(id) {
+            self.send(event);
+        }
+        self.reschedule(&cluster);
+    }
+
+    /// A duration between two numbers of seconds, by the seed.
+    pub(crate) fn between(&mut self, (from, to): (f64, f64)) -> Duration {
+        let seconds = if from < to { self.rng.random_range(from..=to) } else { from };
+        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+    }
+}

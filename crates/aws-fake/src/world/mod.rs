@@ -1,0 +1,216 @@
+//! The World: everything there is, a virtual clock, and an agenda of what happens when.
+//!
+//! Nothing here knows a wire format or awaits anything. Whoever holds a World moves its clock with
+//! [`World::advance_to`]; what is due until then happens in order, each thing at its own moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+
+use crate::{
+    buckets::Buckets,
+    faults::{Fault, Faults},
+    settings::Settings,
+};
+
+pub mod clock;
+pub mod ecs;
+mod events;
+pub mod groups;
+pub mod history;
+pub mod hooks;
+pub mod names;
+mod scheduler;
+pub mod script;
+pub mod task;
+
+use clock::{Calendar, Moment};
+use ecs::{Cluster, ContainerInstance, Service};
+pub use events::{Departure, Outgoing};
+use groups::{Group, Instance};
+use history::Entry;
+use hooks::LifecycleAction;
+use task::Task;
+
+/// Something on the agenda.
+#[derive(Clone, Debug)]
+pub(crate) enum Happening {
+    /// A task's containers run.
+    TaskRuns(String),
+    /// A task that runs to an end of its own has come to it.
+    TaskEnds(String),
+    /// A task's containers are gone.
+    TaskStopped(String),
+    /// The service scheduler looks at a cluster.
+    Schedule(String),
+    /// A group compares its instances with its desired capacity.
+    Reconcile(String),
+    /// An instance has booted and its agent registers.
+    Register(String),
+    /// A lifecycle action's time is over, if no heartbeat has moved it.
+    ActionExpires(String),
+    /// Auto Scaling notices that an instance died.
+    Unhealthy(String),
+    /// An instance is gone, and whatever ran on it.
+    HostGone(String),
+}
+
+/// Everything there is.
+#[derive(Debug)]
+pub struct World {
+    pub(crate) calendar: Calendar,
+    pub(crate) now: Moment,
+    pub(crate) settings: Settings,
+    pub(crate) rng: SmallRng,
+    pub(crate) faults: Faults,
+    pub(crate) buckets: Buckets,
+    pub(crate) topics: BTreeSet<String>,
+    pub(crate) clusters: BTreeMap<String, Cluster>,
+    pub(crate) container_instances: BTreeMap<String, ContainerInstance>,
+    pub(crate) services: Vec<Service>,
+    pub(crate) tasks: BTreeMap<String, Task>,
+    pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) instances: BTreeMap<String, Instance>,
+    /// By token.
+    pub(crate) actions: BTreeMap<String, LifecycleAction>,
+    /// Ordered by moment, then by the order in which things were put down.
+    agenda: BTreeMap<(Moment, u64), Happening>,
+    written: u64,
+    scheduled: BTreeSet<String>,
+    history: Vec<Entry>,
+    outbox: Vec<Outgoing>,
+}
+
+impl World {
+    /// An empty World.
+    pub fn new(mut settings: Settings, calendar: Calendar) -> Self {
+        let faults = Faults::new(std::mem::take(&mut settings.faults));
+        Self {
+            calendar,
+            now: Moment::ZERO,
+            rng: SmallRng::seed_from_u64(settings.seed),
+            settings,
+            faults,
+            buckets: Buckets::default(),
+            topics: BTreeSet::new(),
+            clusters: BTreeMap::new(),
+            container_instances: BTreeMap::new(),
+            services: Vec::new(),
+            tasks: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            actions: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            written: 0,
+            scheduled: BTreeSet::new(),
+            history: Vec::new(),
+            outbox: Vec::new(),
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// How moments are written as dates.
+    pub fn calendar(&self) -> Calendar {
+        self.calendar
+    }
+
+    /// How this World is set.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Changes the settings from now on.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// Lets one more thing go wrong from now on.
+    pub fn add_fault(&mut self, fault: Fault) {
+        self.faults.add(fault);
+    }
+
+    /// When the next thing happens by itself.
+    pub fn next_due(&self) -> Option<Moment> {
+        self.agenda.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Lets time pass. The clock never goes back.
+    pub fn advance_to(&mut self, now: Moment) {
+        while let Some(((at, _), happening)) = self.take_due(now) {
+            self.now = self.now.max(at);
+            self.happen(happening);
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// What has left for topics and the event bus since this was last asked.
+    pub fn take_outbox(&mut self) -> Vec<Outgoing> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// What happened so far.
+    pub fn history(&self) -> &[Entry] {
+        &self.history
+    }
+
+    fn take_due(&mut self, now: Moment) -> Option<((Moment, u64), Happening)> {
+        self.next_due().filter(|due| *due <= now).and_then(|_| self.agenda.pop_first())
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::TaskRuns(task) => self.task_runs(&task),
+            Happening::TaskEnds(task) => {
+                self.stop_task(&task, Some("EssentialContainerExited"), "Essential container in task exited");
+            }
+            Happening::TaskStopped(task) => self.task_stopped(&task),
+            Happening::Schedule(cluster) => {
+                self.scheduled.remove(&cluster);
+                self.schedule(&cluster);
+            }
+            Happening::Reconcile(group) => self.reconcile(&group),
+            Happening::Register(instance) => self.register(&instance),
+            Happening::ActionExpires(token) => self.action_expires(&token),
+            Happening::Unhealthy(instance) => self.begin_termination(&instance),
+            Happening::HostGone(instance) => self.host_gone(&instance),
+        }
+    }
+
+    /// Puts something on the agenda.
+    pub(crate) fn later(&mut self, after: Moment, happening: Happening) {
+        self.at(self.now + after, happening);
+    }
+
+    pub(crate) fn at(&mut self, at: Moment, happening: Happening) {
+        self.written += 1;
+        self.agenda.insert((at, self.written), happening);
+    }
+
+    /// Has the service scheduler look at a cluster soon; once is enough however much has changed.
+    pub(crate) fn reschedule(&mut self, cluster: &str) {
+        if self.scheduled.insert(cluster.to_owned()) {
+            self.later(self.settings.scheduling, Happening::Schedule(cluster.to_owned()));
+        }
+    }
+
+    pub(crate) fn remember(&mut self, entry: Entry) {
+        self.history.push(entry);
+    }
+
+    pub(crate) fn send(&mut self, what: Departure) {
+        self.outbox.push(Outgoing { at: self.now, what });
+    }
+
+    /// The moment that a read sees: now, or up to the staleness ago.
+    pub(crate) fn read_moment(&mut self) -> Moment {
+        let staleness = self.settings.staleness;
+        if staleness.is_zero() {
+            return self.now;
+        }
+        self.now.saturating_sub(staleness.mul_f64(self.rng.random_range(0.0..=1.0)))
+    }
+}

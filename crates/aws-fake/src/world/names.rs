@@ -1,0 +1,59 @@
+//! Identifiers and ARNs, made from the seed so that a run can be repeated exactly.
+
+use rand::{Rng, rngs::SmallRng};
+
+/// The account of everything in the World.
+pub const ACCOUNT: &str = "123456789012";
+/// The region of everything in the World.
+pub const REGION: &str = "us-east-1";
+
+/// `length` hexadecimal digits.
+fn hex(rng: &mut SmallRng, length: usize) -> String {
+    (0..length).map(|_| char::from_digit(rng.random_range(0..16), 16).unwrap_or('0')).collect()
+}
+
+/// An id of a task or of a container instance: 32 hexadecimal digits.
+pub fn resource_id(rng: &mut SmallRng) -> String {
+    hex(rng, 32)
+}
+
+/// An id of an EC2 instance: `i-` and 17 hexadecimal digits.
+pub fn instance_id(rng: &mut SmallRng) -> String {
+    format!("i-{}", hex(rng, 17))
+}
+
+/// A UUID: tokens, request ids, message ids.
+pub fn uuid(rng: &mut SmallRng) -> String {
+    uuid::Builder::from_random_bytes(rng.random()).into_uuid().to_string()
+}
+
+/// ARN of a cluster.
+pub fn cluster_arn(cluster: &str) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{cluster}")
+}
+
+/// ARN of a container instance.
+pub fn container_instance_arn(cluster: &str, id: &str) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:container-instance/{cluster}/{id}")
+}
+
+/// ARN of a task.
+pub fn task_arn(cluster: &str, id: &str) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{cluster}/{id}")
+}
+
+/// ARN of an Auto Scaling group.
+pub fn group_arn(group: &str) -> String {
+    let id = "26e7234b-03a4-47fb-b0a9-2b241662774e";
+    format!("arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:{id}:autoScalingGroupName/{group}")
+}
+
+/// ARN of a topic.
+pub fn topic_arn(topic: &str) -> String {
+    format!("arn:aws:sns:{REGION}:{ACCOUNT}:{topic}")
+}
+
+/// The last part of an ARN, or the short id itself.
+pub fn short_id(id_or_arn: &str) -> &str {
+    id_or_arn.rsplit('/').next().unwrap_or(id_or_arn)
+}

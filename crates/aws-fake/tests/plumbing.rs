@@ -1,0 +1,193 @@
+//! The wiring from a topic to a function, in paused time, with a function that drains naively.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::Duration,
+};
+
+use aws_fake::{
+    FakeAws,
+    faults::{Calls, Fault, FaultKind},
+    plumbing::{Plumbing, PlumbingSettings},
+    scenario::Scenario,
+    world::{clock::Moment, ecs::Status},
+};
+use aws_sdk_ecs::types::{ContainerInstanceStatus, DesiredStatus};
+use serde_json::{Value, json};
+
+const GROUP: &str = "prod-ecs";
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn fake(faults: Vec<Fault>) -> FakeAws {
+    let scenario = Scenario::new(3).set(|settings| settings.faults = faults);
+    FakeAws::new(scenario.cluster("prod", 3).service("web", 6, 20).hook("drain", 900))
+}
+
+/// What a recording function saw: when, how many records, and how often the first had been received.
+type Seen = Rc<RefCell<Vec<(Moment, usize, String)>>>;
+
+/// A function that writes down what it gets and answers this.
+fn recorder(fake: &FakeAws, settings: PlumbingSettings, answer: Result<Value, String>) -> (Plumbing, Seen) {
+    let seen = Seen::default();
+    let (fake, log) = (fake.clone(), Rc::clone(&seen));
+    let plumbing = Plumbing::new(&fake.clone(), settings, move |event| {
+        let records = event["Records"].as_array().cloned().unwrap_or_default();
+        let count = records[0]["attributes"]["ApproximateReceiveCount"].as_str().unwrap_or("direct").to_owned();
+        log.borrow_mut().push((fake.now(), records.len(), count));
+        std::future::ready(answer.clone())
+    });
+    (plumbing, seen)
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_are_batched_and_delayed_by_their_queue() {
+    let fake = fake(vec![]);
+    let (mut plumbing, seen) = recorder(&fake, PlumbingSettings::default(), Ok(json!({})));
+    fake.with(|world| {
+        let topic = "arn:aws:sns:us-east-1:123456789012:drain";
+        world.publish(topic, &json!({"EC2InstanceId": "i-1"}));
+        world.publish(topic, &json!({"EC2InstanceId": "i-2"}));
+        world.publish(topic, &json!({"DrainPass": {"pass": 2}}));
+        world.publish(topic, &json!("no object"));
+    });
+    assert!(plumbing.run_until_quiet(HOUR).await);
+    let seen: Vec<_> = seen.borrow().iter().map(|(at, records, _)| (at.as_secs(), *records)).collect();
+    assert_eq!(seen, [(1, 2), (181, 1)], "the window, and the pass interval with it");
+    let stats = plumbing.stats();
+    assert_eq!((stats.invocations, stats.deliveries, stats.filtered), (2, 3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_come_back_and_die_at_last() {
+    let rows = [
+        ("an error", Err("boom".to_owned()), false, [1, 181, 361, 541, 721].to_vec()),
+        ("an answer that names nobody", Ok(json!({"batchItemFailures": [{}]})), false, [1, 181, 361, 541, 721].to_vec()),
+        ("an error, from the topic", Err("boom".to_owned()), true, [0, 60, 180].to_vec()),
+    ];
+    for (case, answer, direct, expected) in rows {
+        let fake = fake(vec![]);
+        let settings = PlumbingSettings { direct, ..PlumbingSettings::default() };
+        let (mut plumbing, seen) = recorder(&fake, settings, answer);
+        fake.with(|world| world.publish("arn:aws:sns:us-east-1:123456789012:drain", &json!({})));
+        assert!(!plumbing.is_idle() || plumbing.run_until_quiet(HOUR * 2).await, "{case}");
+        let at: Vec<_> = seen.borrow().iter().map(|(at, ..)| at.as_secs()).collect();
+        assert_eq!(at, expected, "{case}");
+        assert_eq!(plumbing.stats().dead_letters, ["{}"], "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_are_doubled_and_events_lost_if_asked() {
+    let fake = fake(vec![]);
+    let settings = PlumbingSettings { duplicate: 1.0, lose_task_events: true, ..PlumbingSettings::default() };
+    let (mut plumbing, _) = recorder(&fake, settings, Ok(json!(null)));
+    let instance = fake.with(|world| {
+        world.scale_in(GROUP, 1);
+        world.held_instances()[0].clone()
+    });
+    fake.with(|world| world.set_container_instance_status(&instance, Status::Draining));
+    assert!(plumbing.run_until(|world| world.unstopped_tasks(&instance) == 0, HOUR).await);
+    assert!(plumbing.run_until(|_| false, Duration::from_secs(5)).await.eq(&false), "time passes");
+    let stats = plumbing.stats();
+    assert_eq!((stats.deliveries, stats.lost_events), (2, 4), "the message twice, two events twice");
+}
+
+/// A function that sets the message's instance DRAINING, and completes its hook once its tasks are STOPPED.
+/// Until then it names its records as failed. The shortest right drainer, and a wasteful one.
+async fn drain(config: aws_config::SdkConfig, event: Value) -> Result<Value, String> {
+    let ecs = aws_sdk_ecs::Client::new(&config);
+    let scaling = aws_sdk_autoscaling::Client::new(&config);
+    let text = |error: &dyn std::error::Error| error.to_string();
+    let mut failures = Vec::new();
+    for record in event["Records"].as_array().into_iter().flatten() {
+        let body: Value = serde_json::from_str(record["body"].as_str().unwrap_or_default()).unwrap_or_default();
+        let (Some(instance), Some(token)) = (body["EC2InstanceId"].as_str(), body["LifecycleActionToken"].as_str())
+        else {
+            continue;
+        };
+        let filter = format!("ec2InstanceId=={instance}");
+        let listed = ecs.list_container_instances().cluster("prod").filter(filter).send().await.map_err(|e| text(&e))?;
+        let arns = listed.container_instance_arns.unwrap_or_default();
+        let draining = ContainerInstanceStatus::Draining;
+        let update = ecs.update_container_instances_state().cluster("prod").status(draining);
+        update.set_container_instances(Some(arns.clone())).send().await.map_err(|e| text(&e))?;
+        let mut tasks = Vec::new();
+        for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
+            let list = ecs.list_tasks().cluster("prod").container_instance(&arns[0]).desired_status(status);
+            tasks.extend(list.send().await.map_err(|e| text(&e))?.task_arns.unwrap_or_default());
+        }
+        let described = ecs.describe_tasks().cluster("prod").set_tasks(Some(tasks)).send().await.map_err(|e| text(&e))?;
+        if described.tasks().iter().any(|task| task.last_status() != Some("STOPPED")) {
+            failures.push(json!({"itemIdentifier": record["messageId"]}));
+            continue;
+        }
+        let complete = scaling.complete_lifecycle_action().auto_scaling_group_name(GROUP).lifecycle_hook_name("drain");
+        let complete = complete.lifecycle_action_token(token).lifecycle_action_result("CONTINUE");
+        complete.send().await.map_err(|e| text(&e))?;
+    }
+    Ok(json!({"batchItemFailures": failures}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_drains_through_faults() {
+    let kill = |operation, nth, kind| vec![Fault::of(operation, Calls::Nth(nth), kind)];
+    let rows = [
+        ("no fault", vec![], 0),
+        ("killed before it drains", kill("UpdateContainerInstancesState", 1, FaultKind::KillBefore), 1),
+        ("killed after it drained", kill("UpdateContainerInstancesState", 1, FaultKind::KillAfter), 1),
+        ("killed before it completes", kill("CompleteLifecycleAction", 1, FaultKind::KillBefore), 1),
+        ("an answer lost", kill("ListTasks", 2, FaultKind::TimeoutBefore), 0),
+        ("a tenth throttled", vec![Fault::of_any(Calls::Probability(0.1), FaultKind::Throttle)], 0),
+    ];
+    for (case, faults, killed) in rows {
+        let fake = fake(faults);
+        let config = fake.sdk_config();
+        let mut plumbing =
+            Plumbing::new(&fake, PlumbingSettings::default(), move |event| drain(config.clone(), event));
+        let instance = fake.with(|world| {
+            world.scale_in(GROUP, 1);
+            world.held_instances()[0].clone()
+        });
+        assert!(plumbing.run_until(|world| world.hook_outcome(&instance).is_some(), HOUR).await, "{case}");
+        let outcome = fake.with(|world| world.hook_outcome(&instance)).expect(case);
+        assert_eq!(outcome.tasks_not_stopped, 0, "{case}");
+        assert_eq!(plumbing.stats().killed, killed, "{case}: {:?}", plumbing.stats());
+        assert!(outcome.at < Moment::from_secs(600), "{case}: {:?}", outcome.at);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_hangs_is_ended() {
+    let fake = fake(vec![]);
+    let mut plumbing = Plumbing::new(&fake, PlumbingSettings::default(), |_| std::future::pending());
+    plumbing.send("{}");
+    assert!(plumbing.run_until_quiet(HOUR).await);
+    let stats = plumbing.stats();
+    assert_eq!((stats.timed_out, stats.dead_letters.len()), (5, 1));
+    assert_eq!(stats.running_time.as_secs(), 5 * 90);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stale_reads_see_the_past() {
+    let scenario = Scenario::new(3).set(|settings| settings.staleness = Duration::from_secs(10));
+    let fake = FakeAws::new(scenario.cluster("prod", 2).service("web", 2, 20));
+    let ecs = aws_sdk_ecs::Client::new(&fake.sdk_config());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let instance = fake.with(|world| world.instances(GROUP)[0].clone());
+    fake.with(|world| world.set_container_instance_status(&instance, Status::Draining));
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let mut draining = 0;
+        for _ in 0..50 {
+            let list = ecs.list_container_instances().cluster("prod").status(ContainerInstanceStatus::Draining);
+            draining += list.send().await.unwrap().container_instance_arns().len();
+        }
+        seen.push(draining);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    assert!(seen[0] < 20, "within {seen:?} of 50 reads in the first second the change was there");
+    assert_eq!(seen[1], 50, "after the staleness it always is");
+}

@@ -1,0 +1,195 @@
+//! Typed settings from the environment. Read once, at start; a bad one stops the start with an error
+//! that names the variable, the value and what is allowed.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// The variable has no default and is not there.
+    #[error("setting {name} is missing; set it to {allowed}")]
+    Missing {
+        /// The variable.
+        name: &'static str,
+        /// What it may be.
+        allowed: String,
+    },
+    /// The variable is there and cannot be used.
+    #[error("setting {name} is {value:?}; allowed: {allowed}")]
+    Invalid {
+        /// The variable.
+        name: &'static str,
+        /// Its value. Settings hold names and numbers, never secrets.
+        value: String,
+        /// What it may be.
+        allowed: String,
+    },
+}
+
+/// The variables that settings are read from. An empty variable counts as absent: that is what a
+/// CloudFormation parameter without a value becomes.
+#[derive(Clone, Debug, Default)]
+pub struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// The process's environment.
+    #[must_use]
+    pub fn from_env() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// A value that must be there and that `parse` must accept; `allowed` says in words what it takes.
+    pub fn required<T>(
+        &self,
+        name: &'static str,
+        allowed: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, SettingError> {
+        let value =
+            self.get(name).ok_or_else(|| SettingError::Missing { name, allowed: allowed.to_owned() })?;
+        parse(value).ok_or_else(|| SettingError::Invalid {
+            name,
+            value: value.to_owned(),
+            allowed: allowed.to_owned(),
+        })
+    }
+
+    /// A whole number of seconds within `range`, both ends included.
+    pub fn seconds(
+        &self,
+        name: &'static str,
+        default: u32,
+        range: RangeInclusive<u32>,
+    ) -> Result<Duration, SettingError> {
+        if self.get(name).is_none() {
+            return Ok(Duration::from_secs(default.into()));
+        }
+        let allowed = format!("a whole number of seconds from {} to {}", range.start(), range.end());
+        self.required(name, &allowed, |value| value.parse().ok().filter(|n| range.contains(n)))
+            .map(|n: u32| Duration::from_secs(n.into()))
+    }
+
+    /// One of a few words, compared exactly; the first is the default.
+    pub fn choice<T: Copy, const N: usize>(
+        &self,
+        name: &'static str,
+        words: [(&str, T); N],
+    ) -> Result<T, SettingError> {
+        let find = |value: &str| words.iter().find(|(word, _)| *word == value).map(|(_, meant)| *meant);
+        let allowed = words.map(|(word, _)| word).join(" or ");
+        match (self.get(name), words.first()) {
+            (None, Some((_, default))) => Ok(*default),
+            _ => self.required(name, &allowed, find),
+        }
+    }
+
+    /// Comma-separated words, each accepted by `valid`; an absent variable is an empty list.
+    pub fn list(
+        &self,
+        name: &'static str,
+        allowed: &str,
+        valid: impl Fn(&str) -> bool,
+    ) -> Result<Vec<String>, SettingError> {
+        let words = self.get(name).unwrap_or_default().split(',').map(str::trim);
+        words
+            .filter(|word| !word.is_empty())
+            .map(|word| {
+                valid(word).then(|| word.to_owned()).ok_or_else(|| SettingError::Invalid {
+                    name,
+                    value: word.to_owned(),
+                    allowed: format!("a comma-separated list of {allowed}"),
+                })
+            })
+            .collect()
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(value: &str) -> Variables {
+        [("X", value)].into_iter().collect()
+    }
+
+    #[test]
+    fn seconds_are_whole_numbers_in_range() {
+        for (value, expected) in [
+            ("", Ok(180)),
+            ("  ", Ok(180)),
+            ("1", Ok(1)),
+            (" 900 ", Ok(900)),
+            ("0", Err("0")),
+            ("901", Err("901")),
+            ("3m", Err("3m")),
+            ("-5", Err("-5")),
+            ("1.5", Err("1.5")),
+            ("99999999999999999999", Err("99999999999999999999")),
+        ] {
+            let found = with(value).seconds("X", 180, 1..=900);
+            let wanted = expected.map(Duration::from_secs).map_err(|value: &str| SettingError::Invalid {
+                name: "X",
+                value: value.to_owned(),
+                allowed: "a whole number of seconds from 1 to 900".to_owned(),
+            });
+            assert_eq!(found, wanted, "X={value:?}");
+        }
+    }
+
+    #[test]
+    fn a_choice_is_one_of_its_words() {
+        let words = [("CONTINUE", 1), ("ABANDON", 2)];
+        for (value, expected) in [
+            ("", Ok(1)),
+            ("CONTINUE", Ok(1)),
+            ("ABANDON", Ok(2)),
+            ("abandon", Err(r#"setting X is "abandon"; allowed: CONTINUE or ABANDON"#)),
+            ("both", Err(r#"setting X is "both"; allowed: CONTINUE or ABANDON"#)),
+        ] {
+            let found = with(value).choice("X", words).map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "X={value:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_split_trimmed_and_checked() {
+        for (value, expected) in [
+            ("", Ok(vec![])),
+            ("a", Ok(vec!["a"])),
+            (" a, b ,,c ", Ok(vec!["a", "b", "c"])),
+            ("a,B!", Err(r#"setting X is "B!"; allowed: a comma-separated list of small letters"#)),
+        ] {
+            let small = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase());
+            let found = with(value).list("X", "small letters", small).map_err(|error| error.to_string());
+            let wanted = expected.map(|words| words.into_iter().map(str::to_owned).collect());
+            assert_eq!(found, wanted.map_err(str::to_owned), "X={value:?}");
+        }
+    }
+
+    #[test]
+    fn a_required_setting_says_what_it_takes() {
+        let arn = |value: &str| value.strip_prefix("arn:").map(str::to_owned);
+        for (value, expected) in [
+            ("arn:x", Ok("x")),
+            ("", Err("setting X is missing; set it to an ARN")),
+            ("x", Err(r#"setting X is "x"; allowed: an ARN"#)),
+        ] {
+            let found = with(value).required("X", "an ARN", arn).map_err(|error| error.to_string());
+            assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned), "X={value:?}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Log lines: one JSON object each, with `timestamp`, `level`, `message`, `function` and, within an
+//! invocation, `requestId`, at every log level.
+//!
+//! The runtime's own subscriber writes no timestamp (so Lambda files every line under INFO) and loses
+//! the request id above INFO, where it filters out the span that carries it.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterFn, LevelFilter, filter_fn};
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, JsonFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormattedFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The variable in which Lambda passes the log level of `LoggingConfig.ApplicationLogLevel`.
+const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
+
+/// Crates of which everything is logged that the level admits. All others (the SDK logs bodies at
+/// DEBUG) are heard from WARN on.
+const OURS: [&str; 4] = ["aws_helpers", "ecs_drainer", "tag_policy", "ecs_metrics"];
+
+/// Starts logging to standard output, for the life of the process.
+pub fn install(function: &'static str) {
+    let level = std::env::var_os(LEVEL).and_then(|level| level.into_string().ok());
+    let subscriber = subscriber(function, level.as_deref(), std::io::stdout);
+    // A second call changes nothing: the first subscriber stays.
+    let _ = subscriber.try_init();
+}
+
+fn subscriber<W>(function: &'static str, level: Option<&str>, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    use tracing_subscriber::Layer as _;
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(Lines { function })
+        .fmt_fields(JsonFields::new())
+        .with_writer(writer);
+    tracing_subscriber::registry().with(lines.with_filter(admitted(threshold(level))))
+}
+
+/// Lambda's six levels; FATAL has no counterpart here and admits what ERROR does.
+fn threshold(level: Option<&str>) -> LevelFilter {
+    match level.unwrap_or_default().to_ascii_uppercase().as_str() {
+        "TRACE" => LevelFilter::TRACE,
+        "DEBUG" => LevelFilter::DEBUG,
+        "WARN" => LevelFilter::WARN,
+        "ERROR" | "FATAL" => LevelFilter::ERROR,
+        _ => LevelFilter::INFO,
+    }
+}
+
+fn admitted(level: LevelFilter) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    filter_fn(move |metadata| {
+        let root = metadata.target().split("::").next().unwrap_or_default();
+        let most = if OURS.contains(&root) { level } else { level.min(LevelFilter::WARN) };
+        // The runtime's span carries the request id: it passes whatever the level is.
+        let carries_request_id = metadata.is_span() && root == "lambda_runtime";
+        carries_request_id || metadata.level() <= &most
+    })
+}
+
+struct Lines {
+    function: &'static str,
+}
+
+impl<S, F> FormatEvent<S, F> for Lines
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    F: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, F>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut timestamp = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
+        let mut line = Map::new();
+        line.insert("timestamp".to_owned(), timestamp.into());
+        line.insert("level".to_owned(), event.metadata().level().as_str().into());
+        line.insert("function".to_owned(), self.function.into());
+        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+            let extensions = span.extensions();
+            let fields = extensions.get::<FormattedFields<F>>().map(|fields| fields.fields.as_str());
+            if let Some(Ok(fields)) = fields.map(serde_json::from_str::<Map<String, Value>>) {
+                line.extend(fields);
+            }
+        }
+        event.record(&mut Fields(&mut line));
+        line.entry("message").or_insert_with(|| event.metadata().target().into());
+        writeln!(writer, "{}", Value::Object(line))
+    }
+}
+
+struct Fields<'l>(&'l mut Map<String, Value>);
+
+impl Fields<'_> {
+    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, format!("{value:?}"));
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value);
+    }
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value);
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value);
+    }
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, value);
+    }
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged at a level: our lines, another crate's, inside the runtime's span.
+    fn logged(level: Option<&str>) -> Vec<Map<String, Value>> {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let subscriber = subscriber("a-function", level, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!(target: "lambda_runtime::layers::trace", "Lambda runtime invoke", requestId = "r-1");
+            let _inside = span.enter();
+            tracing::debug!(target: "ecs_drainer::act", "looking");
+            tracing::info!(target: "ecs_drainer::act", pass = 3, empty = true, "waiting");
+            tracing::warn!(target: "ecs_drainer", "slow");
+            tracing::error!(target: "ecs_drainer", "failed \"here\"\n");
+            tracing::debug!(target: "aws_smithy_runtime::client", "a body");
+            tracing::info!(target: "hyper", "noise");
+            tracing::error!(target: "lambda_runtime", "runtime failed");
+        });
+        let bytes = sink.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    }
+
+    #[test]
+    fn lambdas_level_admits_our_lines_and_only_warnings_of_others() {
+        let errors = vec!["failed \"here\"\n", "runtime failed"];
+        let warnings = [vec!["slow"], errors.clone()].concat();
+        let infos = [vec!["waiting"], warnings.clone()].concat();
+        let debugs = [vec!["looking"], infos.clone()].concat();
+        for (level, expected) in [
+            (None, infos.clone()),
+            (Some("INFO"), infos.clone()),
+            (Some("nonsense"), infos),
+            (Some("TRACE"), debugs.clone()),
+            (Some("debug"), debugs),
+            (Some("WARN"), warnings),
+            (Some("ERROR"), errors.clone()),
+            (Some("FATAL"), errors),
+        ] {
+            let lines = logged(level);
+            let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+            assert_eq!(messages, expected, "{level:?}");
+        }
+    }
+
+    #[test]
+    fn every_line_has_the_five_keys_at_every_level() {
+        for level in ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"] {
+            for line in logged(Some(level)) {
+                assert_eq!(line["function"], "a-function", "{level}: {line:?}");
+                assert_eq!(line["requestId"], "r-1", "{level}: {line:?}");
+                let timestamp = line["timestamp"].as_str().unwrap();
+                assert!(timestamp.ends_with('Z') && timestamp.len() >= 20, "{timestamp}");
+                assert!(line["level"].is_string() && line["message"].is_string(), "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn fields_keep_their_types() {
+        let lines = logged(Some("INFO"));
+        assert_eq!((&lines[0]["pass"], &lines[0]["empty"]), (&Value::from(3), &Value::from(true)));
+    }
+}

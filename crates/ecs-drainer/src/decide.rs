@@ -1,0 +1,249 @@
+//! A snapshot and the time → what to do. Pure: no I/O, no clock, no SDK types.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_helpers::fault::Fault;
+use jiff::Timestamp;
+
+use crate::drain::{ContainerInstance, Drain, Membership, Presence, Status, Task, Terms};
+use crate::settings::{Outcome, Settings, Standalone};
+
+/// Everything that was found out about one drain.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// Where ECS has the instance.
+    pub presence: Presence,
+    /// Its tasks by last status; none if nobody asked, because they did not matter yet.
+    pub tasks: Option<Result<Vec<Task>, Fault>>,
+    /// What Auto Scaling says; none if nobody asked.
+    pub membership: Option<Result<Membership, Fault>>,
+}
+
+/// What to do for one drain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Standalone tasks to stop, by ARN.
+    pub stop: Vec<String>,
+    /// And then.
+    pub then: Then,
+}
+
+/// How a pass ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Complete the hook (or just end, where there is none).
+    Complete(Outcome, Why),
+    /// Look again; at most this many more tasks must stop first (0: not known).
+    Wait(usize, Why),
+    /// Nothing is left to complete.
+    End(Why),
+}
+
+/// Why a pass ends as it does; the words of the log line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Every task's last status is STOPPED.
+    Empty,
+    /// Tasks have not stopped; how many, by group, where that was asked.
+    Busy(String),
+    /// Some task may yet appear: DRAINING is too young, or not set.
+    NotDraining,
+    /// The deadline has come; what still runs, by group.
+    Deadline(String),
+    /// No cluster has the instance, which may be registering.
+    Registering,
+    /// No cluster has the instance, and the wait for it is over.
+    NeverRegistered,
+    /// Auto Scaling no longer has the instance, or is past the hook.
+    Gone,
+    /// Something could not be read.
+    Unreadable(Fault),
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Empty => write!(f, "every task has stopped"),
+            Self::Busy(tasks) => write!(f, "tasks have not stopped: {tasks}"),
+            Self::NotDraining => write!(f, "the container instance is not DRAINING yet"),
+            Self::Deadline(tasks) => write!(f, "the deadline has come; still there: {tasks}"),
+            Self::Registering => write!(f, "no cluster has the instance; it may be registering"),
+            Self::NeverRegistered => write!(f, "no cluster has the instance, and the wait is over"),
+            Self::Gone => write!(f, "Auto Scaling no longer waits for the instance"),
+            Self::Unreadable(fault) => write!(f, "{fault}"),
+        }
+    }
+}
+
+/// Whether this message is a copy of one already answered: a later continuation of the same drain has
+/// been published, and carries it on. An operator's drains have no token to tell them apart: there a mark
+/// on an instance that takes tasks again is an old one.
+#[must_use]
+pub fn superseded(drain: &Drain, instance: &ContainerInstance) -> bool {
+    let told_apart = drain.token().is_some() || instance.status == Status::Draining;
+    told_apart && instance.mark.as_ref().is_some_and(|mark| drain.left(mark) && mark.pass > drain.pass)
+}
+
+/// How much longer to wait before "no task" may be believed; none if it may be now, or if the instance
+/// is not empty by any count. ECS is eventually consistent: a task that was placed just before DRAINING
+/// may not be listed yet.
+#[must_use]
+pub fn unsettled(
+    drain: &Drain,
+    instance: &ContainerInstance,
+    now: Timestamp,
+    settings: &Settings,
+) -> Option<Duration> {
+    if instance.status != Status::Draining || instance.wanted_tasks > 0 {
+        return None;
+    }
+    let age = drain.draining_since.map_or(Duration::ZERO, |since| elapsed(since, now));
+    settings.settle.checked_sub(age).filter(|left| !left.is_zero())
+}
+
+/// Whether the tasks themselves must be read, by last status: the counts say that the instance may be
+/// empty, the deadline must name what runs, or standalone tasks are to be stopped.
+#[must_use]
+pub fn needs_tasks(drain: &Drain, instance: &ContainerInstance, now: Timestamp, settings: &Settings) -> bool {
+    let counted_empty = instance.status == Status::Draining && instance.wanted_tasks == 0;
+    counted_empty || overdue(drain, now, settings) || stops_standalone(drain, now, settings)
+}
+
+/// Whether Auto Scaling must be asked: ECS does not have the instance, or has lost its agent.
+#[must_use]
+pub fn needs_membership(presence: &Presence) -> bool {
+    match presence {
+        Presence::Registered(instance) => !instance.connected,
+        Presence::Absent => true,
+        Presence::Unreadable(_) => false,
+    }
+}
+
+/// The decision itself.
+#[must_use]
+pub fn next(drain: &Drain, sight: &Sight, now: Timestamp, settings: &Settings) -> Plan {
+    let plan = |then| Plan { stop: Vec::new(), then };
+    if matches!(sight.membership, Some(Ok(Membership::Gone))) && drain.hook.is_some() {
+        return plan(Then::End(Why::Gone));
+    }
+    let overdue = overdue(drain, now, settings);
+    let wait_or_give_up = |left: usize, why: Why| match why {
+        why if overdue => plan(Then::Complete(settings.at_deadline, Why::Deadline(why.to_string()))),
+        why => plan(Then::Wait(left, why)),
+    };
+    let instance = match &sight.presence {
+        Presence::Registered(instance) => instance,
+        Presence::Unreadable(fault) => return wait_or_give_up(0, Why::Unreadable(fault.clone())),
+        Presence::Absent => {
+            if let Some(Err(fault)) = &sight.membership {
+                return wait_or_give_up(0, Why::Unreadable(fault.clone()));
+            }
+            return if elapsed(drain.first_seen, now) < settings.registration_wait {
+                wait_or_give_up(0, Why::Registering)
+            } else {
+                plan(Then::Complete(settings.unregistered, Why::NeverRegistered))
+            };
+        }
+    };
+    let tasks = match &sight.tasks {
+        None => {
+            let counted = Why::Busy(format!("{} running or pending", instance.wanted_tasks));
+            return wait_or_give_up(instance.wanted_tasks, counted);
+        }
+        Some(Err(fault)) => return wait_or_give_up(0, Why::Unreadable(fault.clone())),
+        Some(Ok(tasks)) => tasks,
+    };
+    let unfinished: Vec<&Task> = tasks.iter().filter(|task| !task.stopped).collect();
+    if unfinished.is_empty() && instance.wanted_tasks == 0 {
+        if instance.status == Status::Draining && unsettled(drain, instance, now, settings).is_none() {
+            return plan(Then::Complete(Outcome::Continue, Why::Empty));
+        }
+        return wait_or_give_up(0, Why::NotDraining);
+    }
+    let left = unfinished.len().max(instance.wanted_tasks);
+    let names = by_group(&unfinished, left);
+    if overdue {
+        return plan(Then::Complete(settings.at_deadline, Why::Deadline(names)));
+    }
+    let stop = if stops_standalone(drain, now, settings) {
+        let standalone = unfinished.iter().filter(|task| task.wanted && task.standalone());
+        standalone.map(|task| task.arn.clone()).collect()
+    } else {
+        Vec::new()
+    };
+    Plan { stop, then: Then::Wait(left, Why::Busy(names)) }
+}
+
+/// Whether a heartbeat must be recorded for a drain that goes on: with two intervals left, so that one
+/// pass may come late or be lost. Where the hook's terms could not be read, at every pass. Never beyond
+/// the hook's own limit, where it is refused.
+#[must_use]
+pub fn needs_heartbeat(drain: &Drain, now: Timestamp, settings: &Settings) -> bool {
+    match drain.hook.as_ref().map(|hook| hook.terms.as_ref()) {
+        None => false,
+        Some(None) => true,
+        Some(Some(terms)) => {
+            now < terms.limit
+                && terms.held_until < terms.limit
+                && elapsed(now, terms.held_until) < settings.interval * 2 + GRACE
+        }
+    }
+}
+
+/// Terms after a heartbeat at `now`: it buys a full timeout, but nothing beyond the hook's limit.
+#[must_use]
+pub fn held(terms: &Terms, now: Timestamp) -> Terms {
+    let until = later(now, Duration::from_secs(terms.heartbeat_seconds.into()));
+    Terms { held_until: until.min(terms.limit), ..terms.clone() }
+}
+
+/// Whether the hook times out before a second pass could save it: its owner must be told.
+#[must_use]
+pub fn too_short(terms: &Terms, settings: &Settings) -> bool {
+    Duration::from_secs(terms.heartbeat_seconds.into()) < settings.interval + GRACE
+}
+
+/// What a queue, a batching window and a pass may add to the interval.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// When the drain is given up: the setting, or the last pass before the hook's own limit, so that the
+/// result is the configured one and not the hook's default.
+fn overdue(drain: &Drain, now: Timestamp, settings: &Settings) -> bool {
+    let limit = drain.hook.as_ref().and_then(|hook| hook.terms.as_ref()).map(|terms| terms.limit);
+    let too_late = limit.is_some_and(|limit| elapsed(now, limit) < settings.interval + GRACE);
+    too_late || elapsed(drain.first_seen, now) >= settings.deadline
+}
+
+fn stops_standalone(drain: &Drain, now: Timestamp, settings: &Settings) -> bool {
+    match (settings.standalone, drain.draining_since) {
+        (Standalone::StopAfter(after), Some(since)) => elapsed(since, now) >= after,
+        _ => false,
+    }
+}
+
+/// Time from one moment to a later one; zero if it is not later (clocks differ by some milliseconds).
+fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
+}
+
+/// A moment later; the last moment there is if that is out of range.
+pub(crate) fn later(now: Timestamp, by: Duration) -> Timestamp {
+    now.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// `service:web 3, family:batch 1`; what was counted but not listed is said to be so.
+fn by_group(tasks: &[&Task], counted: usize) -> String {
+    let mut groups = BTreeMap::new();
+    for task in tasks {
+        *groups.entry(task.group.as_str()).or_insert(0) += 1;
+    }
+    let mut names: Vec<String> = groups.into_iter().map(|(group, n)| format!("{group} {n}")).collect();
+    if counted > tasks.len() {
+        names.push(format!("not listed yet {}", counted - tasks.len()));
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests;

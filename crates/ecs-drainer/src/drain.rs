@@ -1,0 +1,227 @@
+//! What the function talks about: drains, container instances, tasks. Plain data, no SDK types.
+
+use aws_helpers::fault::Fault;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One instance's drain, as a continuation carries it. It is the whole memory between passes, so that
+/// losing the function at any point loses nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Drain {
+    /// Passes already published for this drain; 0 while it stands only in the hook's message.
+    #[serde(rename = "DrainPass")]
+    pub pass: u32,
+    /// The EC2 instance.
+    #[serde(rename = "EC2InstanceId")]
+    pub instance: String,
+    /// Name or ARN of its cluster, once known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// ARN of its container instance, once known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_instance: Option<String>,
+    /// The lifecycle hook to complete; none for an operator's request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook: Option<Hook>,
+    /// When the instance began to leave.
+    pub first_seen: Timestamp,
+    /// When the container instance was first known to be DRAINING.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draining_since: Option<Timestamp>,
+    /// Not to be looked at again before this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+}
+
+impl Drain {
+    /// The lifecycle action's token, which also tells two drains of one instance apart.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.hook.as_ref()?.token.as_deref()
+    }
+
+    /// Whether a mark was left by this very drain, and not by an earlier one of the same instance.
+    #[must_use]
+    pub fn left(&self, mark: &Mark) -> bool {
+        mark.token.as_deref() == self.token()
+    }
+}
+
+/// A lifecycle hook's action that waits for `CompleteLifecycleAction`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Hook {
+    /// The Auto Scaling group.
+    pub group: String,
+    /// The hook's name.
+    pub name: String,
+    /// Identifies the action; messages carry it, it is absent only in hand-made ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Its timeouts, once read from the hook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
+}
+
+/// How long a hook waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Terms {
+    /// Seconds that one heartbeat buys: 30 to 7,200.
+    pub heartbeat_seconds: u32,
+    /// When the hook gives up unless a heartbeat is recorded.
+    pub held_until: Timestamp,
+    /// When it gives up in any case: the smaller of 48 hours and 100 heartbeats.
+    pub limit: Timestamp,
+}
+
+/// A task that has stopped, as ECS reports it through `EventBridge`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskStopped {
+    /// ARN of the cluster.
+    pub cluster: String,
+    /// ARN of the container instance.
+    pub container_instance: String,
+    /// ARN of the task.
+    pub task: String,
+}
+
+/// The note that a drain leaves on its container instance (an ECS attribute, read for nothing with
+/// every describe): which continuation was published last. A copy of an older one finds it and ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The pass that was published.
+    pub pass: u32,
+    /// When the container instance was first known to be DRAINING.
+    pub draining_since: Timestamp,
+    /// The drain's token.
+    pub token: Option<String>,
+}
+
+impl Mark {
+    /// Name of the attribute.
+    pub const ATTRIBUTE: &'static str = "fleetkeeper.drain";
+
+    /// The attribute's value: at most 128 of letters, digits and `-_./@\: ` (ECS `Attribute`); a token
+    /// is a UUID, so this has about 55.
+    #[must_use]
+    pub fn to_value(&self) -> String {
+        let token = self.token.as_deref().unwrap_or("-");
+        format!("{}:{}:{token}", self.pass, self.draining_since.as_second())
+    }
+
+    /// Reads an attribute's value; none if somebody else wrote it.
+    #[must_use]
+    pub fn from_value(value: &str) -> Option<Self> {
+        let mut parts = value.splitn(3, ':');
+        let pass = parts.next()?.parse().ok()?;
+        let draining_since = Timestamp::from_second(parts.next()?.parse().ok()?).ok()?;
+        let token = parts.next()?;
+        Some(Self { pass, draining_since, token: (token != "-").then(|| token.to_owned()) })
+    }
+}
+
+/// Status of a container instance, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Takes tasks.
+    Active,
+    /// Takes none; its service tasks are moved away.
+    Draining,
+    /// REGISTERING, DEREGISTERING and the like: neither can be asked of it now.
+    Other,
+}
+
+/// What one describe tells of a container instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerInstance {
+    /// Name or ARN of its cluster.
+    pub cluster: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Its EC2 instance.
+    pub instance: String,
+    /// Its status.
+    pub status: Status,
+    /// Running and pending tasks *by desired status*: more than 0 means not empty, 0 means nothing yet.
+    pub wanted_tasks: usize,
+    /// Whether its agent is connected.
+    pub connected: bool,
+    /// What the drain noted on it.
+    pub mark: Option<Mark>,
+}
+
+/// One task, as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Its ARN.
+    pub arn: String,
+    /// `service:NAME`, or `family:NAME` (or the caller's own) for a standalone task.
+    pub group: String,
+    /// Whether ECS still wants it to run.
+    pub wanted: bool,
+    /// Whether its *last* status is STOPPED: its containers are gone.
+    pub stopped: bool,
+}
+
+impl Task {
+    /// Whether no service looks after it, so that DRAINING leaves it alone.
+    #[must_use]
+    pub fn standalone(&self) -> bool {
+        !self.group.starts_with("service:")
+    }
+}
+
+/// Where ECS has the instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Registered, as described.
+    Registered(ContainerInstance),
+    /// In none of the clusters looked at.
+    Absent,
+    /// It could not be read.
+    Unreadable(Fault),
+}
+
+/// What Auto Scaling says of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// It is in a group and alive, in this lifecycle state (`Terminating:Wait`, `InService`, …).
+    Member {
+        /// Its group.
+        group: String,
+        /// Whether its lifecycle state is `Terminating:Wait`.
+        waiting: bool,
+    },
+    /// No group has it, or its termination is past all hooks.
+    Gone,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_survives_its_attribute_and_no_other_value_is_one() {
+        let mark = |token: Option<&str>| Mark {
+            pass: 3,
+            draining_since: Timestamp::from_second(1_763_680_000).unwrap(),
+            token: token.map(str::to_owned),
+        };
+        for (value, expected) in [
+            ("3:1763680000:86799385-e46d", Some(mark(Some("86799385-e46d")))),
+            ("3:1763680000:a:b", Some(mark(Some("a:b")))),
+            ("3:1763680000:-", Some(mark(None))),
+            ("3:1763680000", None),
+            ("x:1763680000:-", None),
+            ("-1:1763680000:-", None),
+            ("", None),
+        ] {
+            assert_eq!(Mark::from_value(value), expected, "{value}");
+            if let Some(mark) = expected {
+                assert_eq!(mark.to_value(), value);
+            }
+        }
+    }
+}

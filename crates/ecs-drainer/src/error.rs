@@ -1,0 +1,30 @@
+//! What the function can fail with.
+
+use aws_helpers::envelope::Malformed;
+use aws_helpers::settings::SettingError;
+use lambda_runtime::Diagnostic;
+
+/// An error that Lambda gets to see. The runtime logs it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The function was set up wrongly; it does not start.
+    #[error(transparent)]
+    Settings(#[from] SettingError),
+    /// What came is no event.
+    #[error(transparent)]
+    Event(#[from] Malformed),
+    /// A record that is delivered alone failed; Lambda delivers it again.
+    #[error("{0}")]
+    Record(String),
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        let error_type = match error {
+            Error::Settings(_) => "Drainer.Settings",
+            Error::Event(_) => "Drainer.Event",
+            Error::Record(_) => "Drainer.Record",
+        };
+        Self { error_type: error_type.to_owned(), error_message: error.to_string() }
+    }
+}

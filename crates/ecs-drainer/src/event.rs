@@ -1,0 +1,170 @@
+//! A raw inner message → a [`Command`]. Every trigger that can reach the topic or the queues has its
+//! place here; what is no trigger is skipped with a reason, and only what is broken is an error.
+
+use jiff::Timestamp;
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::drain::{Drain, Hook, TaskStopped};
+use crate::settings::is_cluster;
+
+/// What a message asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Begin a drain, or go on with it.
+    Drain(Box<Drain>),
+    /// A task has stopped: if its instance is draining, it may have been the last.
+    TaskStopped(TaskStopped),
+    /// Nothing, for this reason: acknowledge it.
+    Skip(String),
+}
+
+/// A message that says what it is, and is wrong. Names fields, never quotes the message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {field} {problem}")]
+pub struct BadMessage {
+    /// What the message claims to be.
+    pub kind: &'static str,
+    /// The field that is wrong.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+/// The lifecycle transition that a drain begins with.
+const TERMINATING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
+
+/// Reads an inner message; `now` stands in for a time that a message does not carry.
+pub fn classify(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
+    let text = |field: &str| message.get(field).and_then(Value::as_str);
+    if message.get("DrainPass").is_some() {
+        return continuation(message);
+    }
+    if message.get("DrainRequest").is_some() {
+        return request(message, now);
+    }
+    if let Some(detail_type) = text("detail-type") {
+        let null = Value::Null;
+        let detail = message.get("detail").unwrap_or(&null);
+        return match (text("source"), detail_type) {
+            (Some("aws.autoscaling"), "EC2 Instance-terminate Lifecycle Action") => {
+                lifecycle(detail, text("time"), now)
+            }
+            (Some("aws.ecs"), "ECS Task State Change") => task_state(detail),
+            _ => Ok(Command::Skip(format!("event is not for the drainer: {detail_type}"))),
+        };
+    }
+    if text("LifecycleTransition").is_some() {
+        return lifecycle(message, text("Time"), now);
+    }
+    Ok(Command::Skip(match text("Event") {
+        Some("autoscaling:TEST_NOTIFICATION") => "test notification: the hook is attached".to_owned(),
+        Some(event) => format!("notice of the group, nothing to drain: {event}"),
+        None => "no lifecycle message, continuation or drain request".to_owned(),
+    }))
+}
+
+fn lifecycle(message: &Value, time: Option<&str>, now: Timestamp) -> Result<Command, BadMessage> {
+    let fields = Fields { kind: "lifecycle message", message };
+    let transition = fields.text("LifecycleTransition")?;
+    if transition != TERMINATING {
+        return Ok(Command::Skip(format!("transition is not the terminating one: {transition}")));
+    }
+    let hook = Hook {
+        group: fields.text("AutoScalingGroupName")?,
+        name: fields.text("LifecycleHookName")?,
+        token: fields.text("LifecycleActionToken").ok(),
+        terms: None,
+    };
+    let first_seen = time.and_then(|time| time.parse().ok()).unwrap_or(now);
+    let cluster = fields.text("NotificationMetadata").ok().and_then(|metadata| cluster_of(&metadata));
+    Ok(Command::Drain(Box::new(Drain { cluster, hook: Some(hook), ..begin(fields.instance()?, first_seen) })))
+}
+
+/// The cluster that a hook's metadata names: `{"cluster":"prod"}`. Metadata of another shape is for
+/// somebody else.
+fn cluster_of(metadata: &str) -> Option<String> {
+    let metadata: Value = serde_json::from_str(metadata).ok()?;
+    let cluster = metadata.get("cluster")?.as_str()?;
+    is_cluster(cluster).then(|| cluster.to_owned())
+}
+
+fn request(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
+    let fields = Fields { kind: "drain request", message };
+    let cluster = match message.get("Cluster") {
+        None => None,
+        Some(_) => Some(
+            fields
+                .text("Cluster")
+                .ok()
+                .filter(|name| is_cluster(name))
+                .ok_or_else(|| fields.bad("Cluster", "is not the name or ARN of a cluster"))?,
+        ),
+    };
+    Ok(Command::Drain(Box::new(Drain { cluster, ..begin(fields.instance()?, now) })))
+}
+
+fn begin(instance: String, first_seen: Timestamp) -> Drain {
+    Drain {
+        pass: 0,
+        instance,
+        cluster: None,
+        container_instance: None,
+        hook: None,
+        first_seen,
+        draining_since: None,
+        not_before: None,
+    }
+}
+
+fn continuation(message: &Value) -> Result<Command, BadMessage> {
+    let fields = Fields { kind: "continuation", message };
+    fields.instance()?;
+    // The function wrote it: which field of it broke does not matter, and serde's words could quote it.
+    let drain =
+        Drain::deserialize(message).map_err(|_| fields.bad("a field", "is missing or of the wrong type"))?;
+    Ok(Command::Drain(Box::new(drain)))
+}
+
+fn task_state(detail: &Value) -> Result<Command, BadMessage> {
+    let fields = Fields { kind: "task event", message: detail };
+    if fields.text("lastStatus")? != "STOPPED" {
+        return Ok(Command::Skip("task event: the task has not stopped yet".to_owned()));
+    }
+    if detail.get("containerInstanceArn").is_none() {
+        return Ok(Command::Skip("task event: the task ran on no container instance".to_owned()));
+    }
+    Ok(Command::TaskStopped(TaskStopped {
+        cluster: fields.text("clusterArn")?,
+        container_instance: fields.text("containerInstanceArn")?,
+        task: fields.text("taskArn")?,
+    }))
+}
+
+struct Fields<'m> {
+    kind: &'static str,
+    message: &'m Value,
+}
+
+impl Fields<'_> {
+    fn bad(&self, field: &'static str, problem: &'static str) -> BadMessage {
+        BadMessage { kind: self.kind, field, problem }
+    }
+
+    fn text(&self, field: &'static str) -> Result<String, BadMessage> {
+        let text = self.message.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+        text.map(str::to_owned).ok_or_else(|| self.bad(field, "is missing or not a text"))
+    }
+
+    /// The instance id. It goes into a filter expression, so it may hold nothing but letters and digits.
+    fn instance(&self) -> Result<String, BadMessage> {
+        const FIELD: &str = "EC2InstanceId";
+        let id = self.text(FIELD)?;
+        let tail = id.strip_prefix("i-").unwrap_or_default();
+        let valid = (1..=32).contains(&tail.len()) && tail.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if valid { Ok(id) } else { Err(self.bad(FIELD, "is not an instance id (i- and hexadecimal digits)")) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use aws_helpers::envelope;
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-05-08T18:00:00Z".parse().unwrap()
+}
+
+/// One line a record: what a sample event asks for.
+fn asked(event: &str) -> Vec<String> {
+    let event = serde_json::from_str(event).expect("sample events are JSON");
+    let records = envelope::open(event).expect("sample events are events").records;
+    let lines = records.into_iter().map(|record| match record.message {
+        Err(error) => format!("bad: {error}"),
+        Ok(message) => match classify(&message, now()) {
+            Ok(Command::Skip(reason)) => format!("skip: {reason}"),
+            Ok(Command::TaskStopped(event)) => {
+                let task = event.task.rsplit('/').next().unwrap();
+                format!("task {} stopped", &task[..8])
+            }
+            Ok(Command::Drain(drain)) => {
+                let hook = drain.hook.as_ref().map_or("none", |hook| hook.name.as_str());
+                let cluster = drain.cluster.as_deref().unwrap_or("unknown");
+                let Drain { instance, pass, first_seen, .. } = &*drain;
+                format!("drain {instance} in {cluster}, hook {hook}, pass {pass}, since {first_seen}")
+            }
+            Err(error) => format!("bad: {error}"),
+        },
+    });
+    lines.collect()
+}
+
+macro_rules! sample {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../../../events/ecs-drainer/", $name, ".json")))
+    };
+}
+
+const TERMINATING: &str =
+    "drain i-01234567890abcdef in prod, hook drain, pass 0, since 2026-05-08T16:59:35.661Z";
+const CONTINUED: &str =
+    "drain i-01234567890abcdef in prod, hook drain, pass 2, since 2026-05-08T16:59:35.661Z";
+const FROM_EVENTBRIDGE: &str =
+    "drain i-0633ac2b0d9769723 in prod, hook drain, pass 0, since 2026-05-08T16:59:35Z";
+const TESTED: &str = "skip: test notification: the hook is attached";
+
+#[test]
+fn every_sample_event_is_classified() {
+    let table: Vec<((&str, &str), &[&str])> = vec![
+        (sample!("sns-terminating"), &[TERMINATING]),
+        (sample!("sqs-terminating"), &[TERMINATING]),
+        (sample!("sqs-sns-terminating"), &[TERMINATING]),
+        (sample!("eventbridge-terminating"), &[FROM_EVENTBRIDGE]),
+        (sample!("sqs-eventbridge-terminating"), &[FROM_EVENTBRIDGE]),
+        (sample!("sns-continuation"), &[CONTINUED]),
+        (sample!("sqs-continuation"), &[CONTINUED]),
+        (
+            sample!("sqs-drain-request"),
+            &["drain i-01234567890abcdef in prod, hook none, pass 0, since 2026-05-08T18:00:00Z"],
+        ),
+        (sample!("eventbridge-task-stopped"), &["task b99d40b3 stopped"]),
+        (sample!("sqs-task-stopped"), &["task b99d40b3 stopped"]),
+        (sample!("sns-test-notification"), &[TESTED]),
+        (
+            sample!("sns-launching"),
+            &["skip: transition is not the terminating one: autoscaling:EC2_INSTANCE_LAUNCHING"],
+        ),
+        (
+            sample!("sns-terminate-notice"),
+            &["skip: notice of the group, nothing to drain: autoscaling:EC2_INSTANCE_TERMINATE"],
+        ),
+        (
+            sample!("eventbridge-spot-warning"),
+            &["skip: event is not for the drainer: EC2 Spot Instance Interruption Warning"],
+        ),
+        (
+            sample!("sqs-batch"),
+            &[
+                TERMINATING,
+                "drain i-0fedcba9876543210 in prod, hook drain, pass 0, since 2026-05-08T16:59:35.661Z",
+                CONTINUED,
+                "task b99d40b3 stopped",
+                TESTED,
+            ],
+        ),
+        (
+            sample!("bad-sqs-one-of-three-is-not-json"),
+            &[
+                TERMINATING,
+                "bad: Records[1] (059f36b4-87a3-44ab-83d2-661970000001): the message is not JSON (line 1, column 24)",
+                TESTED,
+            ],
+        ),
+        (
+            sample!("bad-sns-instance-missing"),
+            &["bad: lifecycle message: EC2InstanceId is missing or not a text"],
+        ),
+    ];
+    let samples =
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../events/ecs-drainer")).unwrap();
+    assert_eq!(samples.count(), table.len(), "every sample has its line here");
+    for ((name, event), expected) in table {
+        assert_eq!(asked(event), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_message_that_is_wrong_names_the_field_and_never_quotes_it() {
+    for (name, message, expected) in [
+        (
+            "an instance id that would break out of the filter",
+            r#"{"DrainRequest":"x","EC2InstanceId":"i-1] or secret"}"#,
+            "drain request: EC2InstanceId is not an instance id (i- and hexadecimal digits)",
+        ),
+        (
+            "a cluster that is none",
+            r#"{"DrainRequest":"x","EC2InstanceId":"i-1","Cluster":"a b"}"#,
+            "drain request: Cluster is not the name or ARN of a cluster",
+        ),
+        (
+            "a continuation of another make",
+            r#"{"DrainPass":"secret","EC2InstanceId":"i-1"}"#,
+            "continuation: a field is missing or of the wrong type",
+        ),
+        (
+            "a lifecycle message without its hook",
+            r#"{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING","AutoScalingGroupName":"g"}"#,
+            "lifecycle message: LifecycleHookName is missing or not a text",
+        ),
+        (
+            "a task event without its task",
+            r#"{"source":"aws.ecs","detail-type":"ECS Task State Change","detail":{"lastStatus":"STOPPED","clusterArn":"c","containerInstanceArn":"i"}}"#,
+            "task event: taskArn is missing or not a text",
+        ),
+        (
+            "a lifecycle event without its detail",
+            r#"{"source":"aws.autoscaling","detail-type":"EC2 Instance-terminate Lifecycle Action"}"#,
+            "lifecycle message: LifecycleTransition is missing or not a text",
+        ),
+    ] {
+        let message = serde_json::from_str(message).unwrap();
+        let found = classify(&message, now()).map_err(|error| error.to_string());
+        assert_eq!(found, Err(expected.to_owned()), "{name}");
+    }
+}
+
+#[test]
+fn metadata_names_the_cluster_or_is_for_somebody_else() {
+    for (metadata, expected) in [
+        (r#"{"cluster":"prod"}"#, Some("prod")),
+        (
+            r#"{"cluster":"arn:aws:ecs:us-east-1:1:cluster/prod","team":"a"}"#,
+            Some("arn:aws:ecs:us-east-1:1:cluster/prod"),
+        ),
+        (r#"{"cluster":"no good"}"#, None),
+        (r#"{"cluster":7}"#, None),
+        (r#"{"team":"a"}"#, None),
+        ("prod", None),
+        ("", None),
+    ] {
+        assert_eq!(cluster_of(metadata).as_deref(), expected, "{metadata}");
+    }
+}
+
+#[test]
+fn a_continuation_is_read_as_it_was_written() {
+    let sample = include_str!("../../../../events/ecs-drainer/sqs-continuation.json");
+    let records = envelope::open(serde_json::from_str(sample).unwrap()).unwrap().records;
+    let message = records[0].message.clone().unwrap();
+    let Ok(Command::Drain(drain)) = classify(&message, now()) else { panic!("not a drain") };
+    assert_eq!(serde_json::to_value(drain).unwrap(), message);
+}

@@ -1,0 +1,120 @@
+//! Empties an ECS container instance before its Auto Scaling group terminates it.
+//!
+//! A lifecycle hook's message begins a [`drain::Drain`]; the function sets the container instance to
+//! DRAINING and publishes a *continuation* to the same SNS topic, which comes back after the pass
+//! interval; and so on, until every task's last status is STOPPED and the hook is completed. Task events
+//! of ECS end a drain at once; the continuations are the net below.
+//!
+//! # Layout
+//! - [`event`]: a raw message → a command.
+//! - `subjects`: the commands of a batch, each drain once. `pass`: one pass for all of them.
+//! - [`observe`]: the reads. [`decide`]: what to do, pure. [`act`]: the writes.
+//! - [`drain`]: what they talk about. [`watch`]: a cache that may be lost. [`settings`], [`error`].
+//!
+//! # Invariants
+//! - A hook is completed with CONTINUE for an empty instance only if every task's *last* status is
+//!   STOPPED, read after DRAINING has settled.
+//! - A message is acknowledged only when its drain has ended or its continuation is published: losing
+//!   the function at any point loses nothing.
+//! - A mark on the container instance names a pass only after that pass's continuation is published.
+
+pub mod act;
+pub mod decide;
+pub mod drain;
+pub mod error;
+pub mod event;
+pub mod observe;
+mod pass;
+pub mod settings;
+mod subjects;
+pub mod watch;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use aws_config::SdkConfig;
+use aws_helpers::envelope;
+use aws_smithy_async::time::SharedTimeSource;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::event::Command;
+use crate::settings::Settings;
+use crate::subjects::Subjects;
+use crate::watch::Watch;
+
+/// The SDK's clients, sharing one `SdkConfig`.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// Amazon ECS.
+    pub ecs: aws_sdk_ecs::Client,
+    /// Amazon EC2 Auto Scaling.
+    pub autoscaling: aws_sdk_autoscaling::Client,
+    /// Amazon SNS.
+    pub sns: aws_sdk_sns::Client,
+}
+
+impl Clients {
+    /// Makes the clients.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            ecs: aws_sdk_ecs::Client::new(config),
+            autoscaling: aws_sdk_autoscaling::Client::new(config),
+            sns: aws_sdk_sns::Client::new(config),
+        }
+    }
+}
+
+/// The function: settings, clients, a clock, and the cache.
+#[derive(Debug)]
+pub struct Drainer {
+    settings: Settings,
+    clients: Clients,
+    time: SharedTimeSource,
+    watch: Mutex<Watch>,
+}
+
+impl Drainer {
+    /// Made once at start-up. The clock is the one that the SDK signs with.
+    #[must_use]
+    pub fn new(settings: Settings, clients: Clients, config: &SdkConfig) -> Self {
+        let time = config.time_source().unwrap_or_default();
+        Self { settings, clients, time, watch: Mutex::default() }
+    }
+
+    /// Answers one invocation: every record of it, each failing alone.
+    pub async fn handle(&self, event: Value) -> Result<Value, Error> {
+        let envelope = envelope::open(event)?;
+        let mut failed = Vec::new();
+        let mut subjects = Subjects::default();
+        for (at, record) in envelope.records.iter().enumerate() {
+            let message = record.message.as_ref().map_err(ToString::to_string);
+            let command = message.and_then(|message| {
+                event::classify(message, self.now()).map_err(|error| format!("{}: {error}", record.place))
+            });
+            match command {
+                Ok(Command::Drain(drain)) => subjects.begin(*drain, at, &self.watch()),
+                Ok(Command::TaskStopped(event)) => subjects.stopped(&event, &mut self.watch()),
+                Ok(Command::Skip(reason)) => tracing::info!(record = record.place, "skipped: {reason}"),
+                Err(reason) => failed.push((at, reason)),
+            }
+        }
+        failed.extend(self.pass(subjects).await);
+        let answer = envelope.answer(&failed).map_err(Error::Record)?;
+        // Where the whole invocation fails instead, the runtime logs the error.
+        for (_, reason) in &failed {
+            tracing::error!("record failed, to be delivered again: {reason}");
+        }
+        Ok(answer)
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::try_from(self.time.now()).unwrap_or_default()
+    }
+
+    /// The cache; a panic elsewhere leaves it usable, since it may hold anything.
+    fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,415 @@
+//! One pass for all instances of a batch: observe, decide, act, report.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use futures::future::join3;
+use futures::stream::{self, StreamExt};
+
+use crate::decide::{self, Plan, Sight, Then, Why};
+use crate::drain::{ContainerInstance, Drain, Hook, Mark, Membership, Presence, Status, Terms};
+use crate::subjects::{Cause, Subject, Subjects};
+use crate::{Drainer, act, observe};
+
+/// The longest that a function holds still for a continuation that came too early, as it does where no
+/// queue delays it. Well within the function's timeout.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Calls at a time, where a call takes one instance.
+const SIDE_BY_SIDE: usize = 8;
+
+type Presences = HashMap<String, Presence>;
+
+impl Drainer {
+    /// Makes the pass; returns the records that failed, with the reason.
+    pub(crate) async fn pass(&self, mut batch: Subjects) -> Vec<(usize, String)> {
+        let mut subjects = batch.take();
+        self.pause(&subjects).await;
+        let drains: Vec<&Drain> = subjects.iter().map(|subject| &subject.drain).collect();
+        let mut presences = observe::presences(&self.clients, &drains, &self.settings.clusters).await;
+        for (cluster, arns) in batch.looks {
+            let (instances, _) = observe::describe(&self.clients, &cluster, arns.into_iter().collect()).await;
+            subjects.extend(instances.into_iter().filter_map(|instance| found(instance, &mut presences)));
+        }
+        subjects.retain_mut(|subject| self.adopt(subject, &presences));
+        self.set_draining(&mut subjects, &mut presences).await;
+        self.settle(&subjects, &mut presences).await;
+        let planned = self.plan(subjects, presences).await;
+        self.carry_out(planned).await
+    }
+
+    /// Holds still if everything in the batch came too early: without a delay queue a continuation
+    /// comes back at once, and the loop must not run hot.
+    async fn pause(&self, subjects: &[Subject]) {
+        let now = self.now();
+        let early =
+            subjects.iter().map(|subject| subject.drain.not_before.filter(|_| subject.chain().is_some()));
+        if let Some(Some(until)) = early.min() {
+            let pause = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+            tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+        }
+    }
+
+    /// Fills in what the describe told; false if the subject is a copy that another pass has answered.
+    fn adopt(&self, subject: &mut Subject, presences: &Presences) -> bool {
+        let drain = &mut subject.drain;
+        let Some(Presence::Registered(instance)) = presences.get(&drain.instance) else {
+            return true;
+        };
+        if matches!(subject.cause, Cause::Chain(_)) && decide::superseded(drain, instance) {
+            tracing::info!(
+                instance = drain.instance,
+                pass = drain.pass,
+                "skipped: a copy, its drain goes on"
+            );
+            return false;
+        }
+        drain.cluster = Some(instance.cluster.clone());
+        drain.container_instance = Some(instance.arn.clone());
+        if instance.status == Status::Draining && drain.draining_since.is_none() {
+            let mark = instance.mark.as_ref().filter(|mark| drain.left(mark));
+            drain.draining_since = Some(mark.map_or(self.now(), |mark| mark.draining_since));
+        }
+        true
+    }
+
+    async fn set_draining(&self, subjects: &mut [Subject], presences: &mut Presences) {
+        let mut active: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for subject in subjects.iter().filter(|subject| subject.chain().is_some()) {
+            if let Some(Presence::Registered(instance)) = presences.get(&subject.drain.instance)
+                && instance.status == Status::Active
+            {
+                active.entry(instance.cluster.clone()).or_default().push(instance.arn.clone());
+            }
+        }
+        for (cluster, arns) in active {
+            let (done, refused) = act::set_draining(&self.clients, &cluster, arns).await;
+            for reason in refused {
+                tracing::warn!(cluster, "not set to DRAINING, to be tried again: {reason}");
+            }
+            for instance in done {
+                let drains = subjects.iter_mut().map(|subject| &mut subject.drain);
+                for drain in drains.filter(|drain| drain.instance == instance.instance) {
+                    drain.draining_since = Some(self.now());
+                    tracing::info!(
+                        instance = drain.instance,
+                        cluster,
+                        tasks = instance.wanted_tasks,
+                        "set to DRAINING"
+                    );
+                }
+                presences.insert(instance.instance.clone(), Presence::Registered(instance));
+            }
+        }
+    }
+
+    /// Waits until DRAINING is old enough to be believed, for those that look empty, and reads them again.
+    async fn settle(&self, subjects: &[Subject], presences: &mut Presences) {
+        let now = self.now();
+        let mut young: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut longest = Duration::ZERO;
+        for subject in subjects {
+            if let Some(Presence::Registered(instance)) = presences.get(&subject.drain.instance)
+                && let Some(left) = decide::unsettled(&subject.drain, instance, now, &self.settings)
+            {
+                longest = longest.max(left);
+                young.entry(instance.cluster.clone()).or_default().push(instance.arn.clone());
+            }
+        }
+        if young.is_empty() {
+            return;
+        }
+        tokio::time::sleep(longest).await;
+        for (cluster, arns) in young {
+            let (instances, failed) = observe::describe(&self.clients, &cluster, arns).await;
+            for instance in instances {
+                presences.insert(instance.instance.clone(), Presence::Registered(instance));
+            }
+            for (arn, fault) in failed {
+                let mut drains = subjects.iter().map(|subject| &subject.drain);
+                if let Some(drain) = drains.find(|drain| drain.container_instance.as_ref() == Some(&arn)) {
+                    presences.insert(drain.instance.clone(), Presence::Unreadable(fault));
+                }
+            }
+        }
+    }
+
+    /// Reads the rest of what matters, side by side, and decides.
+    async fn plan(&self, subjects: Vec<Subject>, presences: Presences) -> Vec<(Subject, Plan)> {
+        let now = self.now();
+        let (mut full, mut asked, mut nameless) = (Vec::new(), Vec::new(), Vec::new());
+        for Subject { drain, cause } in &subjects {
+            let Some(presence) = presences.get(&drain.instance) else { continue };
+            if decide::needs_membership(presence) {
+                asked.push(drain.instance.clone());
+            }
+            if let Presence::Registered(instance) = presence
+                && decide::needs_tasks(drain, instance, now, &self.settings)
+            {
+                full.push(instance);
+            }
+            if let Cause::Found(mark) = cause {
+                nameless.push((drain.instance.clone(), mark.token.clone()));
+            }
+        }
+        let (mut tasks, mut memberships, mut hooks) = join3(
+            observe::tasks(&self.clients, full),
+            observe::memberships(&self.clients, asked),
+            self.hooks_of(nameless),
+        )
+        .await;
+        let now = self.now();
+        let decided = subjects.into_iter().map(|mut subject| {
+            let drain = &mut subject.drain;
+            if drain.hook.is_none() {
+                drain.hook = hooks.remove(&drain.instance);
+            }
+            let arn = drain.container_instance.clone().unwrap_or_default();
+            let sight = Sight {
+                presence: presences.get(&drain.instance).cloned().unwrap_or(Presence::Absent),
+                tasks: tasks.remove(&arn),
+                membership: memberships.remove(&drain.instance),
+            };
+            let plan = decide::next(drain, &sight, now, &self.settings);
+            (subject, plan)
+        });
+        decided.collect()
+    }
+
+    /// The hooks that instances wait for, where no message told: their group's terminating hook that
+    /// notifies our topic. For an instance that does not wait for one, none.
+    async fn hooks_of(&self, nameless: Vec<(String, Option<String>)>) -> HashMap<String, Hook> {
+        let ids = nameless.iter().map(|(id, _)| id.clone()).collect();
+        let memberships = observe::memberships(&self.clients, ids).await;
+        let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut found = HashMap::new();
+        for (id, token) in nameless {
+            let Some(Ok(Membership::Member { group, waiting: true })) = memberships.get(&id) else {
+                continue;
+            };
+            if !names.contains_key(group) {
+                let hooks = observe::terminate_hooks(&self.clients, group).await.unwrap_or_default();
+                let ours = hooks
+                    .into_iter()
+                    .filter(|hook| hook.notification_target_arn.as_ref() == Some(&self.settings.topic));
+                names.insert(group.clone(), ours.filter_map(|hook| hook.lifecycle_hook_name).collect());
+            }
+            // With several hooks the mark's token could be another's: left to the drain's own chain.
+            if let Some([name]) = names.get(group).map(Vec::as_slice) {
+                found.insert(id, Hook { group: group.clone(), name: name.clone(), token, terms: None });
+            }
+        }
+        found
+    }
+
+    /// Acts, and publishes what goes on.
+    async fn carry_out(&self, planned: Vec<(Subject, Plan)>) -> Vec<(usize, String)> {
+        for (subject, plan) in &planned {
+            if let (Some(cluster), [_, ..]) = (&subject.drain.cluster, plan.stop.as_slice()) {
+                let instance = &subject.drain.instance;
+                tracing::info!(instance, cluster, tasks = plan.stop.len(), "stopping standalone tasks");
+                for fault in act::stop_tasks(&self.clients, cluster, plan.stop.clone()).await {
+                    tracing::warn!(
+                        instance,
+                        cluster,
+                        "a task could not be stopped, to be tried again: {fault}"
+                    );
+                }
+            }
+        }
+        let finished = stream::iter(planned)
+            .map(async |(subject, plan)| self.finish(subject, plan.then).await)
+            .buffer_unordered(SIDE_BY_SIDE);
+        let going_on: Vec<(Subject, usize)> = finished.filter_map(async |going_on| going_on).collect().await;
+        let mut chains = Vec::new();
+        for (subject, left) in going_on {
+            match subject.cause {
+                Cause::Chain(_) => chains.push((subject, left)),
+                // Its chain is elsewhere; only the count is new.
+                Cause::Event | Cause::Found(_) if subject.drain.hook.is_some() => {
+                    self.watch().keep(&subject.drain, left);
+                }
+                Cause::Event | Cause::Found(_) => {}
+            }
+        }
+        self.go_on(chains).await
+    }
+
+    /// Completes and ends what is at its end; returns what is not, with the number of tasks left.
+    async fn finish(&self, subject: Subject, then: Then) -> Option<(Subject, usize)> {
+        let Drain { instance, pass, .. } = &subject.drain;
+        let cluster = subject.drain.cluster.as_deref().unwrap_or("unknown");
+        let (outcome, why) = match then {
+            Then::Wait(left, why) => {
+                tracing::info!(instance, cluster, pass, "waiting: {why}");
+                return Some((subject, left));
+            }
+            Then::End(why) => {
+                tracing::info!(instance, cluster, pass, "ended: {why}");
+                self.watch().end(&subject.drain);
+                return None;
+            }
+            Then::Complete(outcome, why) => (outcome, why),
+        };
+        let result = outcome.as_str();
+        let Some(hook) = &subject.drain.hook else {
+            if subject.chain().is_some() {
+                tracing::info!(instance, cluster, pass, "drained, no hook to complete: {why}");
+            } else {
+                tracing::info!(
+                    instance,
+                    cluster,
+                    pass,
+                    "left to its continuation, which knows the hook: {why}"
+                );
+            }
+            return None;
+        };
+        match act::complete(&self.clients, instance, hook, outcome).await {
+            Ok(taken) => {
+                let over = taken == act::Taken::Over;
+                if matches!(why, Why::Deadline(_) | Why::NeverRegistered) {
+                    tracing::warn!(instance, cluster, pass, result, over, "hook completed: {why}");
+                } else {
+                    tracing::info!(instance, cluster, pass, result, over, "hook completed: {why}");
+                }
+                self.watch().end(&subject.drain);
+                None
+            }
+            Err(fault) => {
+                tracing::error!(instance, cluster, pass, result, kind = ?fault.kind, "hook not completed, to be tried again: {fault}");
+                Some((subject, 0))
+            }
+        }
+    }
+
+    /// Heartbeats, continuations, marks: in this order, so that whatever is lost in between is done again.
+    async fn go_on(&self, mut chains: Vec<(Subject, usize)>) -> Vec<(usize, String)> {
+        self.read_terms(&mut chains).await;
+        let chains: Vec<(Subject, usize)> = stream::iter(chains)
+            .map(async |(subject, left)| self.hold(subject).await.map(|subject| (subject, left)))
+            .buffer_unordered(SIDE_BY_SIDE)
+            .filter_map(async |held| held)
+            .collect()
+            .await;
+        let not_before = decide::later(self.now(), self.settings.interval);
+        let next = chains.iter().map(|(subject, _)| Drain {
+            pass: subject.drain.pass.saturating_add(1),
+            not_before: Some(not_before),
+            ..subject.drain.clone()
+        });
+        let next: Vec<Drain> = next.collect();
+        let refused = act::publish(&self.clients, &self.settings.topic, &next).await;
+        let mut failed = Vec::new();
+        let mut marks: BTreeMap<String, Vec<(String, Mark)>> = BTreeMap::new();
+        for (at, ((subject, left), next)) in chains.iter().zip(next).enumerate() {
+            if let Some(fault) = refused.get(&at) {
+                let reason = format!("{}: the drain cannot go on: {fault}", next.instance);
+                failed.extend(subject.chain().into_iter().flatten().map(|record| (*record, reason.clone())));
+                continue;
+            }
+            self.watch().keep(&next, *left);
+            if let (Some(cluster), Some(arn), Some(draining_since)) =
+                (&next.cluster, &next.container_instance, next.draining_since)
+            {
+                let token = next.token().map(str::to_owned);
+                let mark = Mark { pass: next.pass, draining_since, token };
+                marks.entry(cluster.clone()).or_default().push((arn.clone(), mark));
+            }
+        }
+        for (cluster, marks) in marks {
+            for fault in act::mark(&self.clients, &cluster, marks).await {
+                tracing::warn!(cluster, "mark not left; a copy of this pass would not be known: {fault}");
+            }
+        }
+        failed
+    }
+
+    /// Fills in the hooks' timeouts where they are not known: one call a group.
+    async fn read_terms(&self, chains: &mut [(Subject, usize)]) {
+        for (subject, _) in chains {
+            let first_seen = subject.drain.first_seen;
+            let Some(hook) = subject.drain.hook.as_mut().filter(|hook| hook.terms.is_none()) else {
+                continue;
+            };
+            let now = self.now();
+            if self.watch().hooks(&hook.group, now).is_none() {
+                match observe::terminate_hooks(&self.clients, &hook.group).await {
+                    Err(fault) => tracing::warn!(
+                        group = hook.group,
+                        "timeouts of the hook not known, a heartbeat every pass: {fault}"
+                    ),
+                    Ok(hooks) => {
+                        let hooks = hooks.into_iter().filter_map(|hook| {
+                            let heartbeat = u32::try_from(hook.heartbeat_timeout?).ok()?;
+                            let global = hook.global_timeout.and_then(|global| u32::try_from(global).ok());
+                            // The documented limit, should the answer not tell: 100 heartbeats, 48 hours at most.
+                            let global = global.unwrap_or(heartbeat.saturating_mul(100).min(172_800));
+                            Some((hook.lifecycle_hook_name?, (heartbeat, global)))
+                        });
+                        self.watch().keep_hooks(&hook.group, hooks.collect(), now);
+                    }
+                }
+            }
+            let timeouts =
+                self.watch().hooks(&hook.group, now).and_then(|hooks| hooks.get(&hook.name).copied());
+            hook.terms = timeouts.map(|(heartbeat, global)| Terms {
+                heartbeat_seconds: heartbeat,
+                held_until: decide::later(first_seen, Duration::from_secs(heartbeat.into())),
+                limit: decide::later(first_seen, Duration::from_secs(global.into())),
+            });
+            if hook.terms.as_ref().is_some_and(|terms| decide::too_short(terms, &self.settings)) {
+                tracing::warn!(
+                    group = hook.group,
+                    hook = hook.name,
+                    "the hook's heartbeat timeout is shorter than the pass interval: raise it, or lower PASS_INTERVAL_SECONDS"
+                );
+            }
+        }
+    }
+
+    /// Records a heartbeat where one is due; none if the action turns out to be over.
+    async fn hold(&self, mut subject: Subject) -> Option<Subject> {
+        let now = self.now();
+        if !decide::needs_heartbeat(&subject.drain, now, &self.settings) {
+            return Some(subject);
+        }
+        let instance = subject.drain.instance.clone();
+        let Some(hook) = subject.drain.hook.as_mut() else { return Some(subject) };
+        match act::heartbeat(&self.clients, &instance, hook).await {
+            Ok(act::Taken::Yes) => {
+                hook.terms = hook.terms.as_ref().map(|terms| decide::held(terms, now));
+                tracing::info!(instance, "heartbeat recorded");
+                Some(subject)
+            }
+            Ok(act::Taken::Over) => {
+                tracing::warn!(instance, "ended: the lifecycle action was over before its tasks had stopped");
+                self.watch().end(&subject.drain);
+                None
+            }
+            Err(fault) => {
+                tracing::error!(instance, kind = ?fault.kind, "heartbeat not recorded, to be tried again: {fault}");
+                Some(subject)
+            }
+        }
+    }
+}
+
+/// A subject for a container instance on which a task stopped, if it bears the mark of a hook's drain.
+fn found(instance: ContainerInstance, presences: &mut Presences) -> Option<Subject> {
+    let mark = instance.mark.clone().filter(|mark| mark.token.is_some())?;
+    if instance.status != Status::Draining || presences.contains_key(&instance.instance) {
+        return None;
+    }
+    let drain = Drain {
+        pass: mark.pass,
+        instance: instance.instance.clone(),
+        cluster: Some(instance.cluster.clone()),
+        container_instance: Some(instance.arn.clone()),
+        hook: None,
+        first_seen: mark.draining_since,
+        draining_since: Some(mark.draining_since),
+        not_before: None,
+    };
+    presences.insert(instance.instance.clone(), Presence::Registered(instance));
+    Some(Subject { drain, cause: Cause::Found(mark) })
+}

@@ -1,0 +1,189 @@
+//! A cache that may be lost: which drains this function has in hand, so that a busy instance's task
+//! events, and copies of messages, cost no call. Without it every answer is the same, by asking ECS.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use crate::drain::{Drain, TaskStopped};
+
+/// Drains remembered. Beyond this all are forgotten, which costs a describe each.
+const MOST: usize = 10_000;
+/// How long a group's hooks are believed to be as they were read, in seconds.
+const HOOKS_KEPT: i64 = 600;
+
+/// Heartbeat timeout and global timeout of a hook, in seconds.
+pub type Timeouts = (u32, u32);
+
+/// The cache.
+#[derive(Debug, Default)]
+pub struct Watch {
+    drains: HashMap<String, Watched>,
+    instances: HashMap<String, String>,
+    hooks: HashMap<String, (Timestamp, HashMap<String, Timeouts>)>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    drain: Drain,
+    /// At least this many tasks had to stop when they were counted.
+    left: usize,
+    seen: HashSet<String>,
+    ended: bool,
+}
+
+/// What a stopped task means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Its container instance is not known here: ask.
+    Unknown,
+    /// Others must stop first.
+    NotLast,
+    /// It may have been the last of this drain.
+    Last(Box<Drain>),
+}
+
+impl Watch {
+    /// Remembers a drain as it was last published, with the number of tasks that must stop.
+    pub fn keep(&mut self, drain: &Drain, left: usize) {
+        self.put(drain, left, false);
+    }
+
+    /// Remembers that a drain has ended, so that its last continuation costs nothing.
+    pub fn end(&mut self, drain: &Drain) {
+        self.put(drain, 0, true);
+    }
+
+    fn put(&mut self, drain: &Drain, left: usize, ended: bool) {
+        if self.drains.len() >= MOST {
+            self.drains.clear();
+            self.instances.clear();
+        }
+        if let Some(arn) = &drain.container_instance {
+            self.instances.insert(arn.clone(), drain.instance.clone());
+        }
+        let watched = Watched { drain: drain.clone(), left, seen: HashSet::new(), ended };
+        self.drains.insert(drain.instance.clone(), watched);
+    }
+
+    /// Whether a message is a copy of one that was answered here, or of a drain that has ended. Only
+    /// for drains with a token: an operator may well ask for the same instance twice.
+    #[must_use]
+    pub fn answered(&self, drain: &Drain) -> bool {
+        let same = |watched: &&Watched| drain.token().is_some() && watched.drain.token() == drain.token();
+        let watched = self.drains.get(&drain.instance).filter(same);
+        watched.is_some_and(|watched| watched.ended || watched.drain.pass > drain.pass)
+    }
+
+    /// Counts a stopped task.
+    pub fn stopped(&mut self, event: &TaskStopped) -> Stopped {
+        let watched = self.instances.get(&event.container_instance).and_then(|id| self.drains.get_mut(id));
+        let Some(watched) = watched else {
+            return Stopped::Unknown;
+        };
+        watched.seen.insert(event.task.clone());
+        if watched.ended || watched.seen.len() < watched.left {
+            Stopped::NotLast
+        } else {
+            Stopped::Last(Box::new(watched.drain.clone()))
+        }
+    }
+
+    /// A group's hooks, if they were read lately.
+    #[must_use]
+    pub fn hooks(&self, group: &str, now: Timestamp) -> Option<&HashMap<String, Timeouts>> {
+        let (read, hooks) = self.hooks.get(group)?;
+        (now.as_second() - read.as_second() < HOOKS_KEPT).then_some(hooks)
+    }
+
+    /// Remembers a group's hooks.
+    pub fn keep_hooks(&mut self, group: &str, hooks: HashMap<String, Timeouts>, now: Timestamp) {
+        self.hooks.insert(group.to_owned(), (now, hooks));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drain::Hook;
+
+    fn drain(token: Option<&str>, pass: u32) -> Drain {
+        let token = token.map(str::to_owned);
+        Drain {
+            pass,
+            instance: "i-1".to_owned(),
+            cluster: Some("prod".to_owned()),
+            container_instance: Some("ci-1".to_owned()),
+            hook: token.map(|token| Hook {
+                group: "g".to_owned(),
+                name: "h".to_owned(),
+                token: Some(token),
+                terms: None,
+            }),
+            first_seen: Timestamp::UNIX_EPOCH,
+            draining_since: None,
+            not_before: None,
+        }
+    }
+
+    fn stopped(container_instance: &str, task: &str) -> TaskStopped {
+        let text = str::to_owned;
+        TaskStopped { cluster: text("prod"), container_instance: text(container_instance), task: text(task) }
+    }
+
+    #[test]
+    fn only_the_task_that_may_be_the_last_counts() {
+        let mut watch = Watch::default();
+        assert_eq!(watch.stopped(&stopped("ci-1", "a")), Stopped::Unknown);
+        let kept = drain(Some("t"), 1);
+        watch.keep(&kept, 2);
+        for (name, event, expected) in [
+            ("another instance", stopped("ci-2", "a"), Stopped::Unknown),
+            ("the first of two", stopped("ci-1", "a"), Stopped::NotLast),
+            ("the first again", stopped("ci-1", "a"), Stopped::NotLast),
+            ("the second", stopped("ci-1", "b"), Stopped::Last(Box::new(kept.clone()))),
+            ("one more than counted", stopped("ci-1", "c"), Stopped::Last(Box::new(kept.clone()))),
+        ] {
+            assert_eq!(watch.stopped(&event), expected, "{name}");
+        }
+        watch.end(&kept);
+        assert_eq!(watch.stopped(&stopped("ci-1", "d")), Stopped::NotLast);
+    }
+
+    #[test]
+    fn a_copy_is_known_by_token_and_pass() {
+        let mut watch = Watch::default();
+        watch.keep(&drain(Some("t"), 2), 1);
+        for (name, token, pass, expected) in [
+            ("the hook's message again", Some("t"), 0, true),
+            ("the pass that was answered", Some("t"), 1, true),
+            ("the pass that is due", Some("t"), 2, false),
+            ("another action of the instance", Some("u"), 0, false),
+            ("an operator's request", None, 0, false),
+        ] {
+            assert_eq!(watch.answered(&drain(token, pass)), expected, "{name}");
+        }
+        watch.end(&drain(Some("t"), 2));
+        assert!(watch.answered(&drain(Some("t"), 2)), "a drain that has ended");
+    }
+
+    #[test]
+    fn hooks_are_believed_for_ten_minutes() {
+        let mut watch = Watch::default();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        watch.keep_hooks("g", [("h".to_owned(), (900, 90_000))].into(), at(0));
+        for (second, expected) in [(0, true), (599, true), (600, false)] {
+            assert_eq!(watch.hooks("g", at(second)).is_some(), expected, "{second}");
+        }
+        assert_eq!(watch.hooks("other", at(0)), None);
+    }
+
+    #[test]
+    fn the_cache_is_bounded() {
+        let mut watch = Watch::default();
+        for n in 0..=MOST {
+            watch.keep(&Drain { instance: format!("i-{n}"), ..drain(Some("t"), 1) }, 1);
+        }
+        assert!(watch.drains.len() <= MOST);
+    }
+}

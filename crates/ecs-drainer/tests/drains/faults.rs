@@ -1,0 +1,270 @@
+//! What goes wrong, and what must hold all the same.
+
+use std::time::Duration;
+
+use aws_fake::faults::{Calls, Fault, FaultKind};
+use aws_fake::scenario::ServicePlan;
+use aws_fake::world::ecs::Status;
+use aws_fake::world::hooks::{ActionResult, EndedBy};
+
+use crate::harness::{Run, Wiring, cluster, hours};
+
+/// A drain that uses every kind of call: a heartbeat, a net pass, tasks that stop late.
+fn long_drain() -> Run {
+    Run::new(cluster(3).service("web", 6, (100, 1_000)), Wiring::default())
+}
+
+/// How many calls an undisturbed run makes.
+async fn undisturbed(cold: bool) -> usize {
+    let mut run = disturbed(None, cold);
+    run.scale_in(1);
+    run.finish().await.all_let_go(1, "CONTINUE");
+    run.calls()
+}
+
+fn disturbed(fault: Option<Fault>, cold: bool) -> Run {
+    let wiring = Wiring { cold, ..Wiring::default() };
+    let scenario = cluster(3).service("web", 6, (100, 1_000));
+    Run::new(scenario.set(|settings| settings.faults.extend(fault)), wiring)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_function_may_be_killed_between_any_two_calls() {
+    for cold in [false, true] {
+        let calls = undisturbed(cold).await;
+        assert!(calls > 10, "a drain of some calls: {calls}");
+        for n in 1..=calls {
+            for kind in [FaultKind::KillBefore, FaultKind::KillAfter] {
+                let call = u64::try_from(n).unwrap();
+                let mut run = disturbed(Some(Fault::of_any(Calls::Nth(call), kind)), cold);
+                run.scale_in(1);
+                run.finish().await;
+                assert_eq!(run.plumbing.stats().killed, 1, "{kind:?} {n}, cold {cold}");
+                run.all_let_go(1, "CONTINUE");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_one_call_may_fail_in_any_way() {
+    let calls = undisturbed(false).await;
+    for n in 1..=calls {
+        for kind in
+            [FaultKind::Throttle, FaultKind::ServerError, FaultKind::TimeoutBefore, FaultKind::TimeoutAfter]
+        {
+            let call = u64::try_from(n).unwrap();
+            let mut run = disturbed(Some(Fault::of_any(Calls::Nth(call), kind)), false);
+            run.scale_in(1);
+            run.finish().await.all_let_go(1, "CONTINUE");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spell_of_throttling_at_every_call_is_ridden_out() {
+    // Three of four calls are refused: the SDK's retries do most, the chain the rest.
+    for seed in 0..20 {
+        let fault = Fault::of_any(Calls::Probability(0.75), FaultKind::Throttle);
+        let scenario = cluster(3).service("web", 6, (10, 60));
+        let scenario = scenario.set(|settings| {
+            settings.seed = seed;
+            settings.faults.push(fault);
+        });
+        let wiring = Wiring::default().plumbing(|plumbing| plumbing.max_receive = 50);
+        let mut run = Run::new(scenario, wiring);
+        run.scale_in(2);
+        run.finish().await.all_let_go(2, "CONTINUE");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_is_throttled_for_an_hour_only_delays() {
+    for operation in [
+        "ListContainerInstances",
+        "DescribeContainerInstances",
+        "UpdateContainerInstancesState",
+        "ListTasks",
+        "DescribeTasks",
+        "PutAttributes",
+        "CompleteLifecycleAction",
+        "RecordLifecycleActionHeartbeat",
+        "DescribeLifecycleHooks",
+    ] {
+        // Enough calls for a quarter of an hour of passes, four attempts each.
+        let fault = Fault::of(operation, Calls::First(40), FaultKind::Throttle);
+        let mut run = disturbed(Some(fault), false);
+        run.scale_in(1);
+        run.finish().await.all_let_go(1, "CONTINUE");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_denied_for_good_is_reported_and_the_hook_times_out_at_its_limit() {
+    let fault = Fault::of("CompleteLifecycleAction", Calls::All, FaultKind::AccessDenied);
+    let scenario = cluster(2).service("web", 2, 5).set(|settings| settings.faults.push(fault));
+    let mut run = Run::new(scenario, Wiring::default());
+    run.scale_in(1);
+    run.finish().await;
+    assert_eq!(run.outcomes(), [("CONTINUE".to_owned(), EndedBy::Timeout, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_delivery_that_finds_draining_set_does_not_complete_early() {
+    // Every message twice, to a function that remembers nothing: the second finds DRAINING, a running
+    // count of 0 (the tasks are no longer wanted) and tasks that have not stopped.
+    let quick = ServicePlan {
+        tasks: 6,
+        minimum_healthy_percent: 0,
+        stop_seconds: (90.0, 120.0),
+        ..ServicePlan::default()
+    };
+    let wiring = Wiring::default().cold().plumbing(|plumbing| {
+        plumbing.duplicate = 1.0;
+        plumbing.delivery_seconds = (0.1, 20.0);
+    });
+    let mut run = Run::new(cluster(3).with_service(quick), wiring);
+    run.scale_in(1);
+    run.finish().await.all_let_go(1, "CONTINUE");
+    assert!(run.plumbing.stats().duplicates > 3, "{:?}", run.plumbing.stats());
+}
+
+#[tokio::test(start_paused = true)]
+async fn duplicates_do_not_multiply() {
+    for cold in [false, true] {
+        let calls = |duplicate: f64| async move {
+            let scenario = cluster(2).service("web", 2, 3_600);
+            let wiring = Wiring { cold, ..Wiring::default() };
+            let wiring = wiring.plumbing(|plumbing| {
+                plumbing.duplicate = duplicate;
+                plumbing.delivery_seconds = (0.1, 30.0);
+            });
+            let mut run = Run::new(scenario, wiring);
+            run.scale_in(1);
+            run.finish().await.all_let_go(1, "CONTINUE");
+            (run.calls(), run.plumbing.stats().duplicates)
+        };
+        let (once, none) = calls(0.0).await;
+        let (twice, duplicates) = calls(1.0).await;
+        assert_eq!(none, 0);
+        assert!(duplicates >= 20, "an hour of passes, each twice: {duplicates}");
+        // The hook's own message costs two, since its container instance must be found first.
+        assert!(
+            twice <= once + duplicates + 1,
+            "cold {cold}: {once} calls, with {duplicates} duplicates {twice}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_dies_in_mid_drain_ends_it() {
+    for cold in [false, true] {
+        let mut run = disturbed(None, cold);
+        let left = run.scale_in(1);
+        run.run(60).await;
+        run.fake.with(|world| world.die(&left[0]));
+        run.finish().await;
+        assert_eq!(run.count("CompleteLifecycleAction"), 0, "there is nothing left to complete");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminated_instance_that_still_waits_is_let_go() {
+    let mut run = long_drain();
+    let id = run.fake.with(|world| world.instances("prod-ecs")).remove(0);
+    run.fake.with(|world| world.terminate(&id));
+    run.finish().await.all_let_go(1, "CONTINUE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_agent_is_no_reason_to_let_go() {
+    let mut run = long_drain();
+    let left = run.scale_in(1);
+    run.run(30).await;
+    run.fake.with(|world| world.disconnect_agent(&left[0]));
+    run.finish().await.all_let_go(1, "CONTINUE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_somebody_else_completed_is_a_success() {
+    let mut run = long_drain();
+    let left = run.scale_in(1);
+    run.run(60).await;
+    run.fake.with(|world| world.complete_hook(&left[0], ActionResult::Continue));
+    run.finish().await;
+    assert_eq!(run.plumbing.stats().failed_records, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_cluster_leaves_nothing_to_wait_for() {
+    let mut run = long_drain();
+    run.scale_in(1);
+    run.run(60).await;
+    run.fake.with(|world| world.delete_cluster("prod"));
+    run.finish().await;
+    let ended: Vec<_> = run.outcomes().into_iter().map(|(result, by, _)| (result, by)).collect();
+    assert_eq!(ended, [("CONTINUE".to_owned(), EndedBy::Call)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_registers_late_is_drained() {
+    let mut run = Run::new(cluster(2).service("web", 2, 10), Wiring::default());
+    let id = run.fake.with(|world| world.launch_unregistered("prod-ecs", Duration::from_secs(120)));
+    run.fake.with(|world| world.scale_in_instance(&id));
+    run.finish().await.all_let_go(1, "CONTINUE");
+    assert_eq!(run.count("UpdateContainerInstancesState"), 1, "{:#?}", run.story());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_never_registers_is_let_go_with_the_configured_result() {
+    for (variables, result) in [(&[][..], "CONTINUE"), (&[("UNREGISTERED_RESULT", "ABANDON")][..], "ABANDON")]
+    {
+        let mut run = Run::new(cluster(2), Wiring::with(variables));
+        let id = run.fake.with(|world| world.launch_unregistered("prod-ecs", hours(40)));
+        run.fake.with(|world| world.scale_in_instance(&id));
+        run.finish().await.all_let_go(1, result);
+        let at = run.fake.with(|world| world.hook_outcome(&id).unwrap().at);
+        assert!((300..600).contains(&at.as_secs()), "the wait is 300 s, looked at every 180: {at:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_who_sets_it_active_again_is_overruled_while_the_instance_leaves() {
+    let mut run = long_drain();
+    let left = run.scale_in(1);
+    run.run(60).await;
+    run.fake.with(|world| world.set_container_instance_status(&left[0], Status::Active));
+    run.finish().await.all_let_go(1, "CONTINUE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stale_reads_never_let_a_running_task_go() {
+    for seed in 0..200 {
+        let scenario = cluster(3).service("web", 6, (1, 15)).set(|settings| {
+            settings.seed = seed;
+            settings.staleness = Duration::from_secs(3);
+        });
+        let mut run = Run::new(scenario, Wiring { cold: seed % 2 == 0, ..Wiring::default() });
+        run.scale_in(2);
+        run.finish().await;
+        for (result, by, tasks) in run.outcomes() {
+            assert_eq!(
+                (result.as_str(), by, tasks),
+                ("CONTINUE", EndedBy::Call, 0),
+                "seed {seed}: {:#?}",
+                run.story()
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_message_is_kept_aside_and_the_others_of_its_batch_are_done() {
+    let mut run = Run::new(cluster(2).service("web", 2, 10), Wiring::default());
+    run.scale_in(1);
+    run.plumbing.send(r#"{"LifecycleTransition":"#);
+    run.plumbing.send(r#"{"Event":"autoscaling:TEST_NOTIFICATION"}"#);
+    assert!(run.plumbing.run_until_quiet(hours(2)).await);
+    run.all_let_go(1, "CONTINUE");
+    assert_eq!(run.plumbing.stats().dead_letters, [r#"{"LifecycleTransition":"#]);
+}

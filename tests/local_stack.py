@@ -1,0 +1,208 @@
+"""The whole stack on this machine: the fake AWS, the emulator, and template.yaml deployed to it by `sam deploy`.
+
+    with local_stack({"PassIntervalSeconds": 5}) as stack:
+        stack.client("autoscaling").set_desired_capacity(...)
+
+Everything listens on 127.0.0.1 only and is gone when the block is left, whatever it was left by.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from environment import LOCAL, ROOT, clean_environment, client_settings
+from processes import Child, Failed, children, free_port, wait_for
+
+STACK_NAME = "fleetkeeper"
+ARTIFACTS = "artifacts"
+READY_SECONDS = 30
+BUILD_SECONDS = 1_800  # a release build from nothing on two busy cores
+DEPLOY_SECONDS = 120
+# Only what the template needs: the emulator starts faster, and opens no other ports.
+EMULATED = "cloudformation,s3,iam,sts,lambda,sns,sqs,events,logs"
+# These services are the fake's, for the function and for the AWS command line alike.
+FAKED = {"ecs": "AWS_ENDPOINT_URL_ECS", "autoscaling": "AWS_ENDPOINT_URL_AUTO_SCALING"}
+# Everything that goes into the function's binary.
+SOURCES = ("template.yaml", "Cargo.*", "rust-toolchain.toml", ".cargo/config.toml", "tests/requirements/sam.txt")
+CRATES = ("aws-helpers", "ecs-drainer")
+
+
+@dataclass
+class Stack:
+    """A deployed stack and the fake AWS beside it."""
+
+    environment: dict[str, str]
+    fake: str
+    emulator: str
+    logs: Path
+    outputs: dict[str, str] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the fake (ECS, Auto Scaling) or of the emulator (everything else)."""
+        return boto3.client(service, **client_settings(self.fake if service in FAKED else self.emulator))
+
+    def history(self) -> list[dict[str, Any]]:
+        """Everything that has happened in the fake so far."""
+        return get_json(f"{self.fake}/history")
+
+    def function_log(self) -> list[str]:
+        """Every line of the function's log group."""
+        pages = self.client("logs").get_paginator("filter_log_events")
+        found = pages.paginate(logGroupName=self.outputs["EcsDrainerLogGroup"])
+        return [line for page in found for event in page["events"] for line in event["message"].splitlines()]
+
+    def dead_letters(self) -> int:
+        """Messages in the two dead-letter queues."""
+        sqs, attribute = self.client("sqs"), "ApproximateNumberOfMessages"
+        urls = [url for name, url in self.outputs.items() if name.endswith("DeadLetterQueueUrl")]
+        answers = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute]) for url in urls]
+        return sum(int(answer["Attributes"][attribute]) for answer in answers)
+
+
+Say = Callable[[str], None]
+Register = Callable[[Child], Child]
+
+
+@contextlib.contextmanager
+def local_stack(parameters: Mapping[str, object], say: Say = print) -> Iterator[Stack]:
+    """Builds, starts, deploys; ends everything at the end. `parameters` are the template's."""
+    run = LOCAL / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    run.mkdir(parents=True)
+    (run / "empty.toml").touch()
+    with children() as register:
+        with step(say, f"build ({architecture()})"):
+            build(run, register)
+        with step(say, "start the fake AWS and the emulator"):
+            stack = start(run, register)
+        with step(say, "sam deploy"):
+            deploy(stack, parameters, register)
+        yield stack
+
+
+@contextlib.contextmanager
+def fake_aws(run: Path, *arguments: str) -> Iterator[str]:
+    """Only the fake, for as long as the block lasts; its address."""
+    run.mkdir(parents=True, exist_ok=True)
+    with children() as register:
+        yield start_fake(run, clean_environment(), register, *arguments)
+
+
+@contextlib.contextmanager
+def step(say: Say, what: str) -> Iterator[None]:
+    """Says what is being done, and what it took."""
+    began = time.monotonic()
+    yield
+    say(f"{time.monotonic() - began:6.1f} s  {what}")
+
+
+def architecture() -> str:
+    """This machine's, in Lambda's words."""
+    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+
+
+def fingerprint() -> str:
+    """Changes when the function would come out differently."""
+    crates = [path for crate in CRATES for path in (ROOT / "crates" / crate).rglob("*") if path.is_file()]
+    digest = hashlib.sha256(architecture().encode())
+    for path in sorted([*crates, *(path for pattern in SOURCES for path in ROOT.glob(pattern))]):
+        digest.update(str(path.relative_to(ROOT)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def build(run: Path, register: Register) -> None:
+    """`sam build`, when something has changed since the last one: on its own it takes 20 s to find that out."""
+    stamp, now = LOCAL / "built", fingerprint()
+    if stamp.exists() and stamp.read_text() == now:
+        return
+    stamp.unlink(missing_ok=True)
+    command = ["sam", "build", "--template", ROOT / "template.yaml", "--build-dir", LOCAL / "build"]
+    command += ["--config-file", run / "empty.toml", "--parameter-overrides", f"Architecture={architecture()}"]
+    register(Child(command, clean_environment(), run / "sam-build.log", ROOT)).result(BUILD_SECONDS)
+    stamp.write_text(now)
+
+
+def start(run: Path, register: Register) -> Stack:
+    """The fake and the emulator, each told where the other is."""
+    port = free_port()
+    emulator = f"http://127.0.0.1:{port}"
+    environment = clean_environment() | {"AWS_ENDPOINT_URL": emulator}
+    fake = start_fake(run, environment, register, "--sns-endpoint", emulator, "--events-endpoint", emulator)
+    environment |= {variable: fake for variable in FAKED.values()}
+
+    scratch = run / "tmp"
+    scratch.mkdir()
+    python = ROOT / ".venv" / "stack" / "bin" / "python"
+    settings = {
+        "BIND_HOST": "127.0.0.1",  # its default is every interface
+        "IOT_MTLS_ENABLED": "0",  # listens on every interface, whatever BIND_HOST says
+        "SFTP_ENABLED": "0",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "SERVICES": EMULATED,
+        "TMPDIR": str(scratch),
+    }
+    program = [python, ROOT / "tests" / "ministack_as_aws.py"]
+    ministack = register(Child(program, environment | settings, run / "ministack.log", run))
+
+    def ready() -> bool:
+        ministack.running()
+        with contextlib.suppress(OSError):
+            return bool(get_json(f"{emulator}/_ministack/health"))
+        return False
+
+    wait_for("the emulator answers", ready, READY_SECONDS)
+    return Stack(environment, fake, emulator, run)
+
+
+def start_fake(run: Path, environment: Mapping[str, str], register: Register, *arguments: str) -> str:
+    """The fake AWS on a port of its own choice; its address."""
+    program = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug" / "aws-fake"
+    if not program.exists():
+        raise Failed(f"{program} is not there; `make fake` builds it")
+    command = [program, "--scenario", "demo", "--exit-with-stdin", *arguments]
+    fake = register(Child(command, environment, run / "aws-fake.log", run))
+
+    def listening() -> str | None:
+        fake.running()
+        lines = [line for line in fake.log_text().splitlines() if line.startswith('{"listening"')]
+        return json.loads(lines[0])["listening"] if lines else None
+
+    return wait_for("the fake listens", listening, READY_SECONDS)
+
+
+def deploy(stack: Stack, parameters: Mapping[str, object], register: Register) -> None:
+    """`sam deploy` as on AWS, with every choice spelled out, so that nobody's samconfig.toml plays a part."""
+    stack.client("s3").create_bucket(Bucket=ARTIFACTS)
+    overrides = {"Architecture": architecture(), **parameters}
+    command = ["sam", "deploy", "--template-file", LOCAL / "build" / "template.yaml"]
+    command += ["--config-file", stack.logs / "empty.toml", "--stack-name", STACK_NAME, "--s3-bucket", ARTIFACTS]
+    command += ["--region", stack.environment["AWS_REGION"], "--capabilities", "CAPABILITY_IAM"]
+    command += ["--no-confirm-changeset", "--no-progressbar", "--parameter-overrides"]
+    command += [f"{name}={value}" for name, value in overrides.items()]
+    register(Child(command, stack.environment, stack.logs / "sam-deploy.log", ROOT)).result(DEPLOY_SECONDS)
+
+    described = stack.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+    stack.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    # MiniStack's CloudFormation passes over RecursiveLoop, and its Lambda would cut the loop after 16 passes.
+    name = stack.outputs["EcsDrainerName"]
+    stack.client("lambda").put_function_recursion_config(FunctionName=name, RecursiveLoop="Allow")
+
+
+def get_json(url: str) -> Any:
+    """The JSON at a loopback address; no proxy is asked, whatever the caller's environment says."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=10) as answer:
+        return json.load(answer)
