@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 
 import drain
-from environment import isolate
+from environment import ROOT, isolate
 from local_stack import Stack, local_stack
 from processes import Failed, Terminated
 
 COLUMNS = ("seconds", "passes", "instance", "container instance", "running", "not stopped", "hook", "what happened")
+NUMBERS = {"seconds", "passes", "running", "not stopped"}
 LOOK_SECONDS = 0.5
 
 
@@ -44,21 +48,11 @@ def line(history: list[drain.Entry], seen: int, stack: Stack) -> tuple[str, ...]
     return (f"{now.seconds:.1f}", str(drain.passes(stack)), *now.row(), "; ".join(dict.fromkeys(news)))
 
 
-def new_table() -> Table:
-    """The timeline, empty."""
-    table = Table(title="One instance leaves", title_justify="left", expand=True)
-    for column in COLUMNS:
-        table.add_column(column, justify="right" if column in ("seconds", "passes") else "left", overflow="fold")
-    return table
-
-
 def watch(stack: Stack, console: Console, seconds: float) -> list[drain.Entry]:
-    """Shows the drain as it goes: a growing table on a terminal, plain lines elsewhere."""
+    """Shows the drain as it goes, and gives back the history when the instance is gone."""
     deadline = time.monotonic() + seconds
-    history, seen, last = stack.history(), 0, None
-    seen = len(history)
-    table = new_table()
-    with screen(table, console) as show:
+    seen, last = len(stack.history()), None
+    with timeline(console) as show:
         while time.monotonic() < deadline:
             history = stack.history()
             row = line(history, seen, stack)
@@ -71,29 +65,63 @@ def watch(stack: Stack, console: Console, seconds: float) -> list[drain.Entry]:
     raise TimeoutError(f"the instance is not gone after {seconds:g} seconds")
 
 
-class screen:  # noqa: N801 - used as a function
-    """Shows rows: live on a terminal, as lines elsewhere."""
+@contextlib.contextmanager
+def timeline(console: Console) -> Iterator[Callable[[tuple[str, ...]], None]]:
+    """Takes rows: a growing table on a terminal, plain lines elsewhere."""
+    if not console.is_terminal:
+        print(" | ".join(COLUMNS))
+        yield lambda row: print(" | ".join(row), flush=True)
+        return
+    table = Table(title="One instance leaves", title_justify="left", expand=True)
+    for column in COLUMNS:
+        table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
+    with Live(table, console=console, refresh_per_second=4):
+        yield lambda row: table.add_row(*row)
 
-    def __init__(self, table: Table, console: Console) -> None:
-        from rich.live import Live
 
-        self.table, self.console = table, console
-        self.live = Live(table, console=console, refresh_per_second=4) if console.is_terminal else None
+def report(verdict: drain.Verdict, passes: int, console: Console) -> None:
+    """The checks, and what the drain cost."""
+    for check, holds in verdict.checks.items():
+        console.print(f"  [{'green' if holds else 'red'}]{'yes' if holds else 'NO ':3}[/] {check}")
+    calls = ", ".join(f"{operation} {count}" for operation, count in sorted(verdict.calls.items()))
+    console.print(f"{passes} invocations, {verdict.calls.total()} API calls: {calls}", highlight=False)
+    if verdict.seconds_after_last_stop is not None:
+        console.print(f"hook completed {verdict.seconds_after_last_stop:.1f} s after the last task had stopped")
+    console.print("[bold green]PASS[/]" if verdict.passed else "[bold red]FAIL[/]")
 
-    def __enter__(self):
-        if self.live:
-            self.live.start()
-        else:
-            self.console.print(" | ".join(COLUMNS))
-        return self.show
 
-    def show(self, row: tuple[str, ...]) -> None:
-        """One more row."""
-        if self.live:
-            self.table.add_row(*row)
-        else:
-            self.console.print(" | ".join(row))
+def show(console: Console, seconds: float, interval: int) -> bool:
+    """The whole demo; whether the drain was right."""
+    # Five seconds between passes instead of three minutes: a demo's tasks stop within seconds.
+    with local_stack({"PassIntervalSeconds": interval}, say=print) as stack:
+        print("$", shlex.join(drain.put_hook_command(stack)))
+        drain.attach_hook(stack)
+        before, after = drain.scale_in(stack)
+        print(f"desired capacity of {drain.GROUP}: {before} -> {after}\n", flush=True)
+        history = watch(stack, console, seconds)
+        verdict = drain.judge(history, stack)
+        print()
+        report(verdict, drain.passes(stack), console)
+        print(f"logs: {stack.logs.relative_to(ROOT)}")
+        return verdict.passed
 
-    def __exit__(self, *_: object) -> None:
-        if self.live:
-            self.live.stop()
+
+def main() -> int:
+    """The exit status: 0 when the drain was right."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=180, help="how long the drain may take (180)")
+    parser.add_argument("--interval", type=int, default=5, help="seconds between two looks at a drain (5)")
+    arguments = parser.parse_args()
+    isolate()
+    try:
+        return 0 if show(Console(), arguments.seconds, arguments.interval) else 1
+    except (Failed, TimeoutError) as fault:
+        print(f"FAIL: {fault}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as interrupt:
+        print(f"ended by {interrupt or 'Ctrl-C'}; nothing is left running", file=sys.stderr)
+        return 143 if isinstance(interrupt, Terminated) else 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,10 +9,8 @@ Everything listens on 127.0.0.1 only and is gone when the block is left, whateve
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import platform
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -22,21 +20,18 @@ from typing import Any
 
 import boto3
 
+from build import BUILT, architecture, build
 from environment import LOCAL, ROOT, clean_environment, client_settings
-from processes import Child, Failed, children, free_port, wait_for
+from processes import Child, Failed, Register, children, free_port, wait_for
 
 STACK_NAME = "fleetkeeper"
 ARTIFACTS = "artifacts"
 READY_SECONDS = 30
-BUILD_SECONDS = 1_800  # a release build from nothing on two busy cores
 DEPLOY_SECONDS = 120
 # Only what the template needs: the emulator starts faster, and opens no other ports.
 EMULATED = "cloudformation,s3,iam,sts,lambda,sns,sqs,events,logs"
 # These services are the fake's, for the function and for the AWS command line alike.
 FAKED = {"ecs": "AWS_ENDPOINT_URL_ECS", "autoscaling": "AWS_ENDPOINT_URL_AUTO_SCALING"}
-# Everything that goes into the function's binary.
-SOURCES = ("template.yaml", "Cargo.*", "rust-toolchain.toml", ".cargo/config.toml", "tests/requirements/sam.txt")
-CRATES = ("aws-helpers", "ecs-drainer")
 
 
 @dataclass
@@ -72,7 +67,6 @@ class Stack:
 
 
 Say = Callable[[str], None]
-Register = Callable[[Child], Child]
 
 
 @contextlib.contextmanager
@@ -105,33 +99,6 @@ def step(say: Say, what: str) -> Iterator[None]:
     began = time.monotonic()
     yield
     say(f"{time.monotonic() - began:6.1f} s  {what}")
-
-
-def architecture() -> str:
-    """This machine's, in Lambda's words."""
-    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-
-
-def fingerprint() -> str:
-    """Changes when the function would come out differently."""
-    crates = [path for crate in CRATES for path in (ROOT / "crates" / crate).rglob("*") if path.is_file()]
-    digest = hashlib.sha256(architecture().encode())
-    for path in sorted([*crates, *(path for pattern in SOURCES for path in ROOT.glob(pattern))]):
-        digest.update(str(path.relative_to(ROOT)).encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def build(run: Path, register: Register) -> None:
-    """`sam build`, when something has changed since the last one: on its own it takes 20 s to find that out."""
-    stamp, now = LOCAL / "built", fingerprint()
-    if stamp.exists() and stamp.read_text() == now:
-        return
-    stamp.unlink(missing_ok=True)
-    command = ["sam", "build", "--template", ROOT / "template.yaml", "--build-dir", LOCAL / "build"]
-    command += ["--config-file", run / "empty.toml", "--parameter-overrides", f"Architecture={architecture()}"]
-    register(Child(command, clean_environment(), run / "sam-build.log", ROOT)).result(BUILD_SECONDS)
-    stamp.write_text(now)
 
 
 def start(run: Path, register: Register) -> Stack:
@@ -187,7 +154,7 @@ def deploy(stack: Stack, parameters: Mapping[str, object], register: Register) -
     """`sam deploy` as on AWS, with every choice spelled out, so that nobody's samconfig.toml plays a part."""
     stack.client("s3").create_bucket(Bucket=ARTIFACTS)
     overrides = {"Architecture": architecture(), **parameters}
-    command = ["sam", "deploy", "--template-file", LOCAL / "build" / "template.yaml"]
+    command = ["sam", "deploy", "--template-file", BUILT / "template.yaml"]
     command += ["--config-file", stack.logs / "empty.toml", "--stack-name", STACK_NAME, "--s3-bucket", ARTIFACTS]
     command += ["--region", stack.environment["AWS_REGION"], "--capabilities", "CAPABILITY_IAM"]
     command += ["--no-confirm-changeset", "--no-progressbar", "--parameter-overrides"]

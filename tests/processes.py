@@ -111,8 +111,11 @@ class Child:
         return False
 
 
+Register = Callable[[Child], Child]
+
+
 @contextlib.contextmanager
-def children() -> Iterator[Callable[[Child], Child]]:
+def children() -> Iterator[Register]:
     """Everything registered is ended at the end, last one first, whatever ends it: an error, Ctrl-C, SIGTERM."""
     alive: list[Child] = []
 

@@ -67,7 +67,8 @@ mod tests {
         ];
         for (bucket, burst, refill) in rows {
             let mut buckets = Buckets::default();
-            let mut taken_at = |second| (0..1_000).filter(|_| buckets.take(bucket, Moment::from_secs(second))).count();
+            let mut taken_at =
+                |second| (0..1_000).filter(|_| buckets.take(bucket, Moment::from_secs(second))).count();
             let taken = (taken_at(0), taken_at(1), taken_at(3_600));
             assert_eq!(taken, (burst, refill, burst), "{bucket:?}: burst, a second later, an hour later");
         }

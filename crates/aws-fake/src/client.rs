@@ -5,13 +5,12 @@
 
 use std::{
     fmt,
+    future::pending,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use aws_config::{
-    BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
-};
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sns::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
 use aws_smithy_runtime_api::client::{
@@ -126,10 +125,10 @@ impl FakeAws {
         self.changed.notify_waiters();
         match fate {
             Fate::Answered(latency) => sleep(latency.saturating_sub(half)).await,
-            Fate::Ignored => std::future::pending().await,
+            Fate::Ignored => pending::<()>().await,
             Fate::Killed => {
                 invocation::kill();
-                std::future::pending().await
+                pending::<()>().await;
             }
         }
         response

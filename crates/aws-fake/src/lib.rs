@@ -14,13 +14,20 @@
 //! - [`plumbing`]: SNS → SQS → Lambda in virtual time, for tests of a function
 //! - [`scenario`], [`settings`], [`faults`]: what a World begins with, and what goes wrong in it
 //! - `buckets`: the account's rate limits
+//! - [`options`]: the binary's command line
 //!
 //! Architecture invariant: no function depends on this crate except in its tests.
+
+#![allow(
+    clippy::must_use_candidate,
+    reason = "nearly everything public here is a question to the World: an attribute on each says nothing"
+)]
 
 mod buckets;
 pub mod client;
 pub mod error;
 pub mod faults;
+mod json;
 pub mod options;
 pub mod plumbing;
 mod relay;

@@ -7,9 +7,6 @@ use clap::Parser;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), server::ServerError> {
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
-        .with_writer(io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(io::stderr).init();
     server::serve(Options::parse()).await
 }

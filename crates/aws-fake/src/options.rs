@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_command_line_overrides_the_scenario() {
-        let rows: [(&[&str], (u64, u64)); 3] = [
+        let rows: [(&[&str], (u64, u128)); 3] = [
             (&[], (7, 20)),
             (&["--seed", "9"], (9, 20)),
             (&["--latency-ms", "0", "--scenario", "demo"], (7, 0)),
@@ -81,7 +81,7 @@ mod tests {
         for (arguments, expected) in rows {
             let options = Options::parse_from(["aws-fake"].iter().chain(arguments));
             let scenario = options.scenario().expect("the demo is a scenario");
-            let seen = (scenario.settings.seed, scenario.settings.latency.as_millis() as u64);
+            let seen = (scenario.settings.seed, scenario.settings.latency.as_millis());
             assert_eq!((seen, scenario.clusters.len()), (expected, 1), "{arguments:?}");
         }
     }

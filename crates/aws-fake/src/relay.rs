@@ -1,4 +1,4 @@
-//! What leaves the World, handed on to real endpoints: notifications to SNS, events to EventBridge.
+//! What leaves the World, handed on to real endpoints: notifications to SNS, events to the event bus.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl Relay {
         }
     }
 
-    /// Hands everything on, all at once: neither SNS nor EventBridge promises an order.
+    /// Hands everything on, all at once: neither topics nor buses promise an order.
     pub(crate) async fn hand_on(&self, departed: Vec<Outgoing>) {
         let mut events = Vec::new();
         let mut publishing = Vec::new();
@@ -89,7 +89,8 @@ fn config(endpoint: &str) -> SdkConfig {
 fn entry(event: &Value) -> Option<PutEventsRequestEntry> {
     let text = |name: &str| event.get(name)?.as_str();
     let time = text("time")?.parse::<jiff::Timestamp>().ok()?;
-    let resources = event.get("resources")?.as_array()?.iter().filter_map(|arn| Some(arn.as_str()?.to_owned()));
+    let resources =
+        event.get("resources")?.as_array()?.iter().filter_map(|arn| Some(arn.as_str()?.to_owned()));
     let entry = PutEventsRequestEntry::builder()
         .time(DateTime::from_millis(time.as_millisecond()))
         .source(text("source")?)

@@ -173,14 +173,20 @@ impl Scenario {
     #[must_use]
     pub fn service(self, name: &str, tasks: usize, stop_seconds: impl StopSeconds) -> Self {
         let stop_seconds = stop_seconds.range();
-        self.with_service(ServicePlan { name: name.to_owned(), tasks, stop_seconds, ..ServicePlan::default() })
+        self.with_service(ServicePlan {
+            name: name.to_owned(),
+            tasks,
+            stop_seconds,
+            ..ServicePlan::default()
+        })
     }
 
     /// Adds a daemon service to the cluster that was added last.
     #[must_use]
     pub fn daemon(self, name: &str, stop_seconds: impl StopSeconds) -> Self {
         let stop_seconds = stop_seconds.range();
-        let plan = ServicePlan { name: name.to_owned(), daemon: true, stop_seconds, ..ServicePlan::default() };
+        let plan =
+            ServicePlan { name: name.to_owned(), daemon: true, stop_seconds, ..ServicePlan::default() };
         self.with_service(plan)
     }
 

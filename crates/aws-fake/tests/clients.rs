@@ -8,7 +8,7 @@ use aws_fake::{
     FakeAws,
     faults::{Calls, Fault, FaultKind},
     scenario::Scenario,
-    world::groups::LifecycleState,
+    world::{groups::LifecycleState, hooks::EndedBy},
 };
 use aws_sdk_autoscaling::error::ProvideErrorMetadata;
 use aws_sdk_ecs::types::{
@@ -107,7 +107,10 @@ async fn ecs_refuses() {
     assert_eq!(code(describe().set_container_instances(ids(0)).send().await), invalid, "none");
     assert_eq!(code(describe().container_instances("i-1").send().await), invalid, "malformed");
     assert_eq!(code(ecs.describe_tasks().cluster("prod").set_tasks(ids(101)).send().await), invalid);
-    assert_eq!(code(update().set_container_instances(ids(11)).status(draining.clone()).send().await), invalid);
+    assert_eq!(
+        code(update().set_container_instances(ids(11)).status(draining.clone()).send().await),
+        invalid
+    );
     assert_eq!(code(ecs.list_tasks().cluster("prod").family("web").send().await), invalid, "unknown here");
     let listed = ecs.list_tasks().cluster("prod").max_results(101).send().await;
     assert_eq!(code(listed), invalid, "a page of more than 100");
@@ -127,9 +130,17 @@ async fn draining_again_is_no_error_but_inactive_is() {
     let instance = fake.with(|world| world.instances(GROUP)[0].clone());
     let update = |status| {
         let arns = listed.container_instance_arns.clone();
-        ecs.update_container_instances_state().cluster("prod").set_container_instances(arns).status(status).send()
+        ecs.update_container_instances_state()
+            .cluster("prod")
+            .set_container_instances(arns)
+            .status(status)
+            .send()
     };
-    for status in [ContainerInstanceStatus::Draining, ContainerInstanceStatus::Draining, ContainerInstanceStatus::Active] {
+    for status in [
+        ContainerInstanceStatus::Draining,
+        ContainerInstanceStatus::Draining,
+        ContainerInstanceStatus::Active,
+    ] {
         let updated = update(status.clone()).await.unwrap();
         assert!(updated.failures().is_empty(), "{status}");
         assert_eq!(updated.container_instances()[1].status(), Some(status.as_str()));
@@ -150,14 +161,20 @@ async fn tasks_are_listed_by_desired_status_while_they_stop() {
     for (wait, last_status, running) in rows {
         tokio::time::sleep(Duration::from_secs(wait)).await;
         let listed = ecs.list_tasks().cluster("prod").send().await.unwrap();
-        assert_eq!(listed.task_arns().len(), running, "after {wait} s more: wanted ones, with the replacement");
-        let listed = ecs.list_tasks().cluster("prod").desired_status(DesiredStatus::Stopped).send().await.unwrap();
+        assert_eq!(
+            listed.task_arns().len(),
+            running,
+            "after {wait} s more: wanted ones, with the replacement"
+        );
+        let listed =
+            ecs.list_tasks().cluster("prod").desired_status(DesiredStatus::Stopped).send().await.unwrap();
         assert_eq!(listed.task_arns(), [task.as_str()]);
         let described = ecs.describe_tasks().cluster("prod").tasks(&task).send().await.unwrap();
         assert_eq!(described.tasks()[0].last_status(), Some(last_status), "after {wait} s more");
     }
-    tokio::time::sleep(Duration::from_secs(3_600)).await;
-    let listed = ecs.list_tasks().cluster("prod").desired_status(DesiredStatus::Stopped).send().await.unwrap();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    let listed =
+        ecs.list_tasks().cluster("prod").desired_status(DesiredStatus::Stopped).send().await.unwrap();
     assert!(listed.task_arns().is_empty(), "forgotten after an hour");
 }
 
@@ -189,7 +206,11 @@ async fn attributes_have_limits() {
     ];
     for (case, names, value, target, expected) in rows {
         let answer = put(names, &value, target).await;
-        assert_eq!(answer.err().and_then(|error| error.code().map(str::to_owned)).as_deref(), expected, "{case}");
+        assert_eq!(
+            answer.err().and_then(|error| error.code().map(str::to_owned)).as_deref(),
+            expected,
+            "{case}"
+        );
     }
 }
 
@@ -203,14 +224,21 @@ async fn a_hook_from_its_creation_to_its_end() {
         let answer = put().lifecycle_transition(terminating).heartbeat_timeout(timeout).send().await;
         assert_eq!(code(answer), "ValidationError", "{timeout} s");
     }
-    let answer = put().lifecycle_transition(terminating).role_arn("r").notification_target_arn("t").send().await;
+    let answer =
+        put().lifecycle_transition(terminating).role_arn("r").notification_target_arn("t").send().await;
     assert_eq!(code(answer), "ValidationError", "no such topic");
     let wanted = put().lifecycle_transition(terminating).heartbeat_timeout(60).default_result("CONTINUE");
-    let wanted = wanted.role_arn("role").notification_target_arn(TOPIC).notification_metadata("{\"cluster\":\"prod\"}");
+    let wanted = wanted
+        .role_arn("role")
+        .notification_target_arn(TOPIC)
+        .notification_metadata("{\"cluster\":\"prod\"}");
     wanted.send().await.unwrap();
     let hooks = scaling.describe_lifecycle_hooks().auto_scaling_group_name(GROUP).send().await.unwrap();
     let hook = &hooks.lifecycle_hooks()[0];
-    assert_eq!((hook.global_timeout(), hook.notification_metadata()), (Some(6_000), Some("{\"cluster\":\"prod\"}")));
+    assert_eq!(
+        (hook.global_timeout(), hook.notification_metadata()),
+        (Some(6_000), Some("{\"cluster\":\"prod\"}"))
+    );
 
     let set = |n| scaling.set_desired_capacity().auto_scaling_group_name(GROUP).desired_capacity(n).send();
     assert_eq!(code(set(1).await), "ValidationError", "below the least");
@@ -224,12 +252,19 @@ async fn a_hook_from_its_creation_to_its_end() {
         let call = scaling.complete_lifecycle_action().auto_scaling_group_name(GROUP);
         call.lifecycle_hook_name("drain").lifecycle_action_result("CONTINUE")
     };
-    let beat = || scaling.record_lifecycle_action_heartbeat().auto_scaling_group_name(GROUP).lifecycle_hook_name("drain");
+    let beat = || {
+        scaling
+            .record_lifecycle_action_heartbeat()
+            .auto_scaling_group_name(GROUP)
+            .lifecycle_hook_name("drain")
+    };
     beat().instance_id(&held).send().await.unwrap();
     let (_, message) = refusal(complete().lifecycle_action_token("0").send().await);
     assert_eq!(message, "No active Lifecycle Action found with token 0");
     complete().instance_id(&held).send().await.unwrap();
-    for answer in [code(complete().instance_id(&held).send().await), code(beat().instance_id(&held).send().await)] {
+    for answer in
+        [code(complete().instance_id(&held).send().await), code(beat().instance_id(&held).send().await)]
+    {
         assert_eq!(answer, "ValidationError", "over");
     }
     let (_, message) = refusal(complete().instance_id(&held).send().await);
@@ -239,7 +274,28 @@ async fn a_hook_from_its_creation_to_its_end() {
     let described = scaling.describe_auto_scaling_instances().instance_ids(&held).send().await.unwrap();
     assert!(described.auto_scaling_instances().is_empty(), "an unknown id is left out");
     let many = Some(vec![held; 51]);
-    assert_eq!(code(scaling.describe_auto_scaling_instances().set_instance_ids(many).send().await), "ValidationError");
+    assert_eq!(
+        code(scaling.describe_auto_scaling_instances().set_instance_ids(many).send().await),
+        "ValidationError"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_hold_an_instance_but_not_for_ever() {
+    let Clients { fake, scaling, .. } = clients(Scenario::new(7).cluster("prod", 1).hook("drain", 30));
+    let instance = fake.with(|world| {
+        world.scale_in(GROUP, 1);
+        world.held_instances()[0].clone()
+    });
+    for beat in 0..100 {
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        let call = scaling.record_lifecycle_action_heartbeat().auto_scaling_group_name(GROUP);
+        call.lifecycle_hook_name("drain").instance_id(&instance).send().await.expect("held");
+        assert!(fake.with(|world| world.hook_outcome(&instance).is_none()), "beat {beat}");
+    }
+    tokio::time::sleep(Duration::from_mins(3)).await;
+    let outcome = fake.with(|world| world.hook_outcome(&instance)).expect("over");
+    assert_eq!((outcome.at, outcome.by), (Duration::from_secs(100 * 30), EndedBy::Timeout));
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,8 +321,12 @@ async fn sns_publishes_within_its_limits() {
     let publish = |topic: &str| sns.publish().topic_arn(topic).message("<m & m>");
     assert!(publish(TOPIC).message_attributes("k", value).send().await.unwrap().message_id().is_some());
     assert_eq!(code(publish("arn:aws:sns:us-east-1:123456789012:x").send().await), "NotFound");
-    let entry = |id: &str, message: &str| PublishBatchRequestEntry::builder().id(id).message(message).build().unwrap();
-    let batch = |entries: Vec<_>| sns.publish_batch().topic_arn(TOPIC).set_publish_batch_request_entries(Some(entries)).send();
+    let entry = |id: &str, message: &str| {
+        PublishBatchRequestEntry::builder().id(id).message(message).build().unwrap()
+    };
+    let batch = |entries: Vec<_>| {
+        sns.publish_batch().topic_arn(TOPIC).set_publish_batch_request_entries(Some(entries)).send()
+    };
     let published = batch((0..10).map(|i| entry(&format!("m{i}"), "{}")).collect()).await.unwrap();
     assert_eq!((published.successful().len(), published.failed().len()), (10, 0));
     let half = "x".repeat(140_000);
@@ -313,6 +373,7 @@ async fn buckets_throttle_by_name() {
     let calls = (0..60).map(|_| ecs.list_clusters().send());
     let answers = futures::future::join_all(calls).await;
     assert!(answers.iter().all(Result::is_ok), "retries come through");
-    let refused = fake.with(|world| world.calls().filter(|call| call.2 == Some("ThrottlingException")).count());
+    let refused =
+        fake.with(|world| world.calls().filter(|call| call.2 == Some("ThrottlingException")).count());
     assert!(refused >= 10, "50 at once are let through, {refused} were refused");
 }

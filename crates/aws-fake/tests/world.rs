@@ -60,7 +60,8 @@ fn draining_moves_tasks_as_the_limits_and_the_room_allow() {
         ("no room, but may go", 50, 200, 256, [2, 2, 0, 0]),
     ];
     for (case, minimum_healthy_percent, maximum_percent, cpu, expected) in rows {
-        let service = ServicePlan { tasks: 4, minimum_healthy_percent, maximum_percent, ..ServicePlan::default() };
+        let service =
+            ServicePlan { tasks: 4, minimum_healthy_percent, maximum_percent, ..ServicePlan::default() };
         let scenario = Scenario::new(1).cluster("prod", 2).with_cluster(|cluster| cluster.cpu = cpu);
         let mut world = world(scenario.with_service(service));
         pass(&mut world, 60);
@@ -97,7 +98,11 @@ fn daemon_tasks_go_last_and_standalone_ones_by_themselves() {
     assert_eq!(seen(&world, "task_stopped", "group"), ["service:web"], "the others still run");
     pass(&mut world, 50);
     assert_eq!(seen(&world, "task_stopped", "group"), ["service:web", "family:batch", "service:log-agent"]);
-    assert_eq!(world.last_stop(&instance), Some(seconds(60 + 5 + 1 + 2)), "daemon: a scheduler's round later");
+    assert_eq!(
+        world.last_stop(&instance),
+        Some(seconds(60 + 5 + 1 + 2)),
+        "daemon: a scheduler's round later"
+    );
 }
 
 #[test]
@@ -173,13 +178,18 @@ fn what_leaves_has_the_documented_shapes() {
     assert_eq!(message["EC2InstanceId"], instance.as_str());
     assert_eq!(message["LifecycleTransition"], "autoscaling:EC2_INSTANCE_TERMINATING");
     assert_eq!(message["Time"], "2026-01-01T00:00:00.000Z");
-    let kinds: Vec<_> = events.iter().map(|event| event["detail-type"].as_str().unwrap_or_default()).collect();
+    let kinds: Vec<_> =
+        events.iter().map(|event| event["detail-type"].as_str().unwrap_or_default()).collect();
     assert_eq!(kinds, ["EC2 Instance-terminate Lifecycle Action", "ECS Task State Change"]);
     let detail = &events[1]["detail"];
-    let told = ["group", "startedBy", "launchType", "lastStatus", "stopCode"].map(|field| detail[field].as_str());
-    let expected = ["service:web", "ecs-svc/9223370556150183303", "EC2", "STOPPED", "ServiceSchedulerInitiated"];
+    let told =
+        ["group", "startedBy", "launchType", "lastStatus", "stopCode"].map(|field| detail[field].as_str());
+    let expected =
+        ["service:web", "ecs-svc/9223370556150183303", "EC2", "STOPPED", "ServiceSchedulerInitiated"];
     assert_eq!(told, expected.map(Some));
-    assert!(detail["containerInstanceArn"].as_str().is_some_and(|arn| arn.contains(":container-instance/prod/")));
+    assert!(
+        detail["containerInstanceArn"].as_str().is_some_and(|arn| arn.contains(":container-instance/prod/"))
+    );
 }
 
 #[test]
@@ -199,7 +209,11 @@ fn instances_die_in_different_ways() {
     by_hand.terminate(&instance);
     assert_eq!(by_hand.unstopped_tasks(&instance), 0, "killed");
     pass(&mut by_hand, 11);
-    assert_eq!(by_hand.lifecycle_state(&instance), Some(LifecycleState::TerminatingWait), "held all the same");
+    assert_eq!(
+        by_hand.lifecycle_state(&instance),
+        Some(LifecycleState::TerminatingWait),
+        "held all the same"
+    );
     pass(&mut by_hand, 60);
     assert_eq!(by_hand.instances(GROUP).len(), 3, "with the replacement");
 }

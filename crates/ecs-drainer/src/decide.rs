@@ -102,6 +102,20 @@ pub fn unsettled(
     settings.settle.checked_sub(age).filter(|left| !left.is_zero())
 }
 
+/// Whether tasks that were read as none left may have been missed: fewer are seen to have stopped since
+/// DRAINING than were wanted then. `ListTasks` answers for one desired status at a time and may be late,
+/// so that a task that has just changed sides is in neither list. Read again after [`Settings::settle`].
+#[must_use]
+pub fn unaccounted(drain: &Drain, tasks: &[Task]) -> bool {
+    let (Some(expected), Some(since)) = (drain.tasks, drain.draining_since) else {
+        return true;
+    };
+    // ECS tells whole seconds here.
+    let since = since.as_second();
+    let stopped = |task: &&Task| task.stopped && task.stopping_at.is_some_and(|at| at.as_second() >= since);
+    tasks.iter().all(|task| task.stopped) && tasks.iter().filter(stopped).count() < expected
+}
+
 /// Whether the tasks themselves must be read, by last status: the counts say that the instance may be
 /// empty, the deadline must name what runs, or standalone tasks are to be stopped.
 #[must_use]

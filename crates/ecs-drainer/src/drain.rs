@@ -29,6 +29,9 @@ pub struct Drain {
     /// When the container instance was first known to be DRAINING.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draining_since: Option<Timestamp>,
+    /// Tasks that were wanted on it when DRAINING was set: so many must be seen to have stopped since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<usize>,
     /// Not to be looked at again before this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
@@ -95,6 +98,8 @@ pub struct Mark {
     pub pass: u32,
     /// When the container instance was first known to be DRAINING.
     pub draining_since: Timestamp,
+    /// [`Drain::tasks`].
+    pub tasks: Option<usize>,
     /// The drain's token.
     pub token: Option<String>,
 }
@@ -104,21 +109,26 @@ impl Mark {
     pub const ATTRIBUTE: &'static str = "fleetkeeper.drain";
 
     /// The attribute's value: at most 128 of letters, digits and `-_./@\: ` (ECS `Attribute`); a token
-    /// is a UUID, so this has about 55.
+    /// is a UUID, so this has about 60.
     #[must_use]
     pub fn to_value(&self) -> String {
         let token = self.token.as_deref().unwrap_or("-");
-        format!("{}:{}:{token}", self.pass, self.draining_since.as_second())
+        let tasks = self.tasks.map_or_else(|| "-".to_owned(), |tasks| tasks.to_string());
+        format!("{}:{}:{tasks}:{token}", self.pass, self.draining_since.as_second())
     }
 
     /// Reads an attribute's value; none if somebody else wrote it.
     #[must_use]
     pub fn from_value(value: &str) -> Option<Self> {
-        let mut parts = value.splitn(3, ':');
+        let mut parts = value.splitn(4, ':');
         let pass = parts.next()?.parse().ok()?;
         let draining_since = Timestamp::from_second(parts.next()?.parse().ok()?).ok()?;
+        let tasks = match parts.next()? {
+            "-" => None,
+            tasks => Some(tasks.parse().ok()?),
+        };
         let token = parts.next()?;
-        Some(Self { pass, draining_since, token: (token != "-").then(|| token.to_owned()) })
+        Some(Self { pass, draining_since, tasks, token: (token != "-").then(|| token.to_owned()) })
     }
 }
 
@@ -163,6 +173,8 @@ pub struct Task {
     pub wanted: bool,
     /// Whether its *last* status is STOPPED: its containers are gone.
     pub stopped: bool,
+    /// When ECS began to stop it.
+    pub stopping_at: Option<Timestamp>,
 }
 
 impl Task {
@@ -204,18 +216,20 @@ mod tests {
 
     #[test]
     fn a_mark_survives_its_attribute_and_no_other_value_is_one() {
-        let mark = |token: Option<&str>| Mark {
+        let mark = |tasks, token: Option<&str>| Mark {
             pass: 3,
             draining_since: Timestamp::from_second(1_763_680_000).unwrap(),
+            tasks,
             token: token.map(str::to_owned),
         };
         for (value, expected) in [
-            ("3:1763680000:86799385-e46d", Some(mark(Some("86799385-e46d")))),
-            ("3:1763680000:a:b", Some(mark(Some("a:b")))),
-            ("3:1763680000:-", Some(mark(None))),
+            ("3:1763680000:10:86799385-e46d", Some(mark(Some(10), Some("86799385-e46d")))),
+            ("3:1763680000:-:a:b", Some(mark(None, Some("a:b")))),
+            ("3:1763680000:0:-", Some(mark(Some(0), None))),
+            ("3:1763680000:x:-", None),
             ("3:1763680000", None),
-            ("x:1763680000:-", None),
-            ("-1:1763680000:-", None),
+            ("x:1763680000:0:-", None),
+            ("-1:1763680000:0:-", None),
             ("", None),
         ] {
             assert_eq!(Mark::from_value(value), expected, "{value}");

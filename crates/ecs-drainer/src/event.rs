@@ -113,6 +113,7 @@ fn begin(instance: String, first_seen: Timestamp) -> Drain {
         hook: None,
         first_seen,
         draining_since: None,
+        tasks: None,
         not_before: None,
     }
 }

@@ -8,6 +8,7 @@ use aws_sdk_autoscaling::types::LifecycleHook;
 use aws_sdk_ecs::types;
 use futures::future::join;
 use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
 
 use crate::Clients;
 use crate::drain::{ContainerInstance, Drain, Mark, Membership, Presence, Status, Task};
@@ -225,10 +226,13 @@ async fn tasks_of(clients: &Clients, instance: &ContainerInstance) -> Result<Vec
     // What is listed and not described has not been seen STOPPED.
     let described: HashSet<String> = tasks.iter().map(|task| task.arn.clone()).collect();
     let unseen = arns.into_iter().filter(|arn| !described.contains(arn));
-    let unseen: Vec<Task> =
-        unseen.map(|arn| Task { arn, group: "unknown".to_owned(), wanted: false, stopped: false }).collect();
+    let unseen: Vec<Task> = unseen.map(unread).collect();
     tasks.extend(unseen);
     Ok(tasks)
+}
+
+fn unread(arn: String) -> Task {
+    Task { arn, group: "unknown".to_owned(), wanted: false, stopped: false, stopping_at: None }
 }
 
 async fn task_arns(
@@ -251,6 +255,7 @@ fn task(described: types::Task) -> Option<Task> {
         group: described.group.unwrap_or_default(),
         wanted: described.desired_status.as_deref() != Some("STOPPED"),
         stopped: described.last_status.as_deref() == Some("STOPPED"),
+        stopping_at: described.stopping_at.and_then(|at| Timestamp::from_second(at.secs()).ok()),
     })
 }
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use aws_helpers::fault::Fault;
 use futures::future::join3;
 use futures::stream::{self, StreamExt};
 
 use crate::decide::{self, Plan, Sight, Then, Why};
-use crate::drain::{ContainerInstance, Drain, Hook, Mark, Membership, Presence, Status, Terms};
+use crate::drain::{ContainerInstance, Drain, Hook, Mark, Membership, Presence, Status, Task, Terms};
 use crate::subjects::{Cause, Subject, Subjects};
 use crate::{Drainer, act, observe};
 
@@ -18,14 +19,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const SIDE_BY_SIDE: usize = 8;
 
 type Presences = HashMap<String, Presence>;
+type Listed = HashMap<String, Result<Vec<Task>, Fault>>;
 
 impl Drainer {
     /// Makes the pass; returns the records that failed, with the reason.
     pub(crate) async fn pass(&self, mut batch: Subjects) -> Vec<(usize, String)> {
         let mut subjects = batch.take();
         self.pause(&subjects).await;
-        let drains: Vec<&Drain> = subjects.iter().map(|subject| &subject.drain).collect();
+        let chains = subjects.iter().filter(|subject| subject.chain().is_some());
+        let drains: Vec<&Drain> = chains.map(|subject| &subject.drain).collect();
         let mut presences = observe::presences(&self.clients, &drains, &self.settings.clusters).await;
+        for subject in subjects.iter().filter(|subject| subject.cause == Cause::Event) {
+            presences.extend(assumed(&subject.drain));
+        }
         for (cluster, arns) in batch.looks {
             let (instances, _) = observe::describe(&self.clients, &cluster, arns.into_iter().collect()).await;
             subjects.extend(instances.into_iter().filter_map(|instance| found(instance, &mut presences)));
@@ -68,6 +74,7 @@ impl Drainer {
         if instance.status == Status::Draining && drain.draining_since.is_none() {
             let mark = instance.mark.as_ref().filter(|mark| drain.left(mark));
             drain.draining_since = Some(mark.map_or(self.now(), |mark| mark.draining_since));
+            drain.tasks = mark.and_then(|mark| mark.tasks);
         }
         true
     }
@@ -90,6 +97,7 @@ impl Drainer {
                 let drains = subjects.iter_mut().map(|subject| &mut subject.drain);
                 for drain in drains.filter(|drain| drain.instance == instance.instance) {
                     drain.draining_since = Some(self.now());
+                    drain.tasks = Some(instance.wanted_tasks);
                     tracing::info!(
                         instance = drain.instance,
                         cluster,
@@ -157,6 +165,7 @@ impl Drainer {
             self.hooks_of(nameless),
         )
         .await;
+        self.account(&subjects, &presences, &mut tasks).await;
         let now = self.now();
         let decided = subjects.into_iter().map(|mut subject| {
             let drain = &mut subject.drain;
@@ -173,6 +182,23 @@ impl Drainer {
             (subject, plan)
         });
         decided.collect()
+    }
+
+    /// Reads tasks again where some may have been missed, after the time in which ECS becomes consistent.
+    async fn account(&self, subjects: &[Subject], presences: &Presences, tasks: &mut Listed) {
+        let doubtful =
+            subjects.iter().filter_map(|Subject { drain, .. }| match presences.get(&drain.instance) {
+                Some(Presence::Registered(instance)) if instance.wanted_tasks == 0 => {
+                    let listed = tasks.get(&instance.arn)?.as_ref().ok()?;
+                    decide::unaccounted(drain, listed).then_some(instance)
+                }
+                _ => None,
+            });
+        let doubtful: Vec<&ContainerInstance> = doubtful.collect();
+        if !doubtful.is_empty() {
+            tokio::time::sleep(self.settings.settle).await;
+            tasks.extend(observe::tasks(&self.clients, doubtful).await);
+        }
     }
 
     /// The hooks that instances wait for, where no message told: their group's terminating hook that
@@ -312,7 +338,7 @@ impl Drainer {
                 (&next.cluster, &next.container_instance, next.draining_since)
             {
                 let token = next.token().map(str::to_owned);
-                let mark = Mark { pass: next.pass, draining_since, token };
+                let mark = Mark { pass: next.pass, draining_since, tasks: next.tasks, token };
                 marks.entry(cluster.clone()).or_default().push((arn.clone(), mark));
             }
         }
@@ -394,6 +420,21 @@ impl Drainer {
     }
 }
 
+/// What a drain in hand is taken for when enough of its tasks have stopped: its tasks are read in any
+/// case, so that a describe before it would only cost a call and its time.
+fn assumed(drain: &Drain) -> Option<(String, Presence)> {
+    let instance = ContainerInstance {
+        cluster: drain.cluster.clone()?,
+        arn: drain.container_instance.clone()?,
+        instance: drain.instance.clone(),
+        status: Status::Draining,
+        wanted_tasks: 0,
+        connected: true,
+        mark: None,
+    };
+    Some((drain.instance.clone(), Presence::Registered(instance)))
+}
+
 /// A subject for a container instance on which a task stopped, if it bears the mark of a hook's drain.
 fn found(instance: ContainerInstance, presences: &mut Presences) -> Option<Subject> {
     let mark = instance.mark.clone().filter(|mark| mark.token.is_some())?;
@@ -408,6 +449,7 @@ fn found(instance: ContainerInstance, presences: &mut Presences) -> Option<Subje
         hook: None,
         first_seen: mark.draining_since,
         draining_since: Some(mark.draining_since),
+        tasks: mark.tasks,
         not_before: None,
     };
     presences.insert(instance.instance.clone(), Presence::Registered(instance));

@@ -122,6 +122,7 @@ mod tests {
             }),
             first_seen: Timestamp::UNIX_EPOCH,
             draining_since: None,
+            tasks: None,
             not_before: None,
         }
     }

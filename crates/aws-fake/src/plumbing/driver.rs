@@ -1,15 +1,8 @@
 //! The loop that moves messages and runs invocations.
 
-use std::{
-    fmt,
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
-use futures::{
-    StreamExt,
-    future::LocalBoxFuture,
-    stream::FuturesUnordered,
-};
+use futures::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde_json::Value;
 use tokio::time::{sleep_until, timeout};
@@ -25,7 +18,7 @@ use crate::{
 };
 
 /// Lambda tries an asynchronous invocation that failed again after a minute, then after two.
-const ASYNC_RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+const ASYNC_RETRIES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 
 type Handler = Box<dyn Fn(Value) -> LocalBoxFuture<'static, Result<Value, String>>>;
 
@@ -101,7 +94,10 @@ impl Plumbing {
 
     /// Whether no message waits and no invocation runs.
     pub fn is_idle(&self) -> bool {
-        self.first.is_empty() && self.continuation.is_empty() && self.direct.is_empty() && self.running.is_empty()
+        self.first.is_empty()
+            && self.continuation.is_empty()
+            && self.direct.is_empty()
+            && self.running.is_empty()
     }
 
     /// Puts a message into the first queue: an operator's request, another event, rubbish.
@@ -111,7 +107,8 @@ impl Plumbing {
         self.first.put(message);
     }
 
-    /// Runs until something is true of the World; false when it is not within this time.
+    /// Runs until something is true of the World; false when it is not within this time. `done` must look at
+    /// the World that it is given: asking [`FakeAws::with`] for it meanwhile would wait for ever.
     pub async fn run_until(&mut self, done: impl Fn(&World) -> bool, limit: Duration) -> bool {
         self.run(|_, world| done(world), limit).await
     }
@@ -127,7 +124,9 @@ impl Plumbing {
         let fake = self.fake.clone();
         loop {
             let departed = fake.with(World::take_outbox);
-            departed.into_iter().for_each(|outgoing| self.route(outgoing));
+            for outgoing in departed {
+                self.route(outgoing);
+            }
             if fake.with(|world| done(self, world)) {
                 return true;
             }
@@ -228,7 +227,9 @@ impl Plumbing {
         self.stats.deliveries += batch.len();
         let calendar = self.fake.with(|world| world.calendar());
         let event = match &source {
-            Source::Topic(direct) => lambda::sns_event(&direct.topic, direct.subject.as_deref(), &direct.message, calendar),
+            Source::Topic(direct) => {
+                lambda::sns_event(&direct.topic, direct.subject.as_deref(), &direct.message, calendar)
+            }
             _ => lambda::sqs_event(queue, &batch, calendar),
         };
         let limited = timeout(self.settings.function_timeout, (self.handler)(event));
@@ -285,7 +286,12 @@ impl Plumbing {
 }
 
 /// The batch that is due, if there is one; what was received too often goes to the dead letters.
-fn receive(queue: &mut Queue, now: Moment, settings: &PlumbingSettings, stats: &mut Stats) -> Option<Vec<Message>> {
+fn receive(
+    queue: &mut Queue,
+    now: Moment,
+    settings: &PlumbingSettings,
+    stats: &mut Stats,
+) -> Option<Vec<Message>> {
     while queue.batch_due(settings).is_some_and(|due| due <= now) {
         let (batch, dead) = queue.receive(now, settings);
         stats.dead_letters.extend(dead.into_iter().map(|message| message.body));

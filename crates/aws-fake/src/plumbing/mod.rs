@@ -53,10 +53,10 @@ pub struct PlumbingSettings {
 impl Default for PlumbingSettings {
     fn default() -> Self {
         Self {
-            pass_interval: Duration::from_secs(180),
+            pass_interval: Duration::from_mins(3),
             batching_window: Duration::from_secs(1),
             max_batch: 100,
-            visibility_timeout: Duration::from_secs(180),
+            visibility_timeout: Duration::from_mins(3),
             max_receive: 5,
             max_concurrency: 5,
             function_timeout: Duration::from_secs(90),

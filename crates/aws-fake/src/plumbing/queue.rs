@@ -46,11 +46,15 @@ impl Queue {
 
     /// Takes a batch of what is visible, oldest first. Messages that were received too often are sorted
     /// out into the second list.
-    pub(super) fn receive(&mut self, now: Moment, settings: &PlumbingSettings) -> (Vec<Message>, Vec<Message>) {
+    pub(super) fn receive(
+        &mut self,
+        now: Moment,
+        settings: &PlumbingSettings,
+    ) -> (Vec<Message>, Vec<Message>) {
         self.waiting.sort_by_key(|message| message.visible_at);
-        let dead = self.waiting.extract_if(.., |message| {
-            message.visible_at <= now && message.receives >= settings.max_receive
-        });
+        let dead = self
+            .waiting
+            .extract_if(.., |message| message.visible_at <= now && message.receives >= settings.max_receive);
         let dead = dead.collect();
         let visible = self.waiting.iter().take_while(|message| message.visible_at <= now);
         let count = visible.count().min(settings.max_batch);
@@ -107,7 +111,7 @@ mod tests {
         let (batch, _) = queue.receive(Moment::from_secs(1), &settings);
         assert_eq!(ids(&batch), "ab", "what is visible");
         assert_eq!(queue.settle(batch, &lambda::Failed::Named(vec!["b".into()])), 1);
-        let (batch, _) = queue.receive(Moment::from_secs(180), &settings);
+        let (batch, _) = queue.receive(Moment::from_mins(3), &settings);
         assert_eq!(ids(&batch), "c", "b is not visible before 181 s");
         queue.settle(batch, &lambda::Failed::none());
         let (batch, dead) = queue.receive(Moment::from_secs(181), &settings);

@@ -40,7 +40,9 @@ pub(super) fn input<T: serde::de::DeserializeOwned>(parameters: Value) -> Result
 
 /// The group of this name.
 pub(super) fn group<'w>(world: &'w mut World, name: &str) -> Result<&'w mut Group, ApiError> {
-    let missing = || ApiError::validation(format!("AutoScalingGroup name not found - AutoScalingGroup '{name}' not found"));
+    let missing = || {
+        ApiError::validation(format!("AutoScalingGroup name not found - AutoScalingGroup '{name}' not found"))
+    };
     world.groups.get_mut(name).ok_or_else(missing)
 }
 
@@ -76,7 +78,11 @@ fn describe_groups(world: &mut World, parameters: Value) -> Answer {
 }
 
 fn describe_group(world: &World, group: &Group, at: Moment) -> Value {
-    let instances: Vec<_> = world.instances_of(&group.name, at).map(|instance| describe_instance(instance, at)).collect();
+    let instances = world.instances_of(&group.name, at).map(|instance| {
+        let health = if instance.exists { "Healthy" } else { "Unhealthy" };
+        describe_instance(instance, at, health, None)
+    });
+    let instances: Vec<_> = instances.collect();
     json!({
         "AutoScalingGroupName": group.name,
         "AutoScalingGroupARN": names::group_arn(&group.name),
@@ -92,13 +98,14 @@ fn describe_group(world: &World, group: &Group, at: Moment) -> Value {
     })
 }
 
-fn describe_instance(instance: &Instance, at: Moment) -> Value {
+fn describe_instance(instance: &Instance, at: Moment, health: &str, group: Option<&str>) -> Value {
     json!({
         "InstanceId": instance.id,
         "InstanceType": "m6g.xlarge",
         "AvailabilityZone": instance.zone,
         "LifecycleState": instance.state.at(at).map(LifecycleState::name),
-        "HealthStatus": if instance.exists { "Healthy" } else { "Unhealthy" },
+        "HealthStatus": health,
+        "AutoScalingGroupName": group,
         "ProtectedFromScaleIn": false,
     })
 }
@@ -118,7 +125,8 @@ fn describe_instances(world: &mut World, parameters: Value) -> Answer {
     let ask: DescribeInstances = input(parameters)?;
     let wanted = ask.instance_ids;
     if wanted.len() > MOST_INSTANCES {
-        let message = format!("The number of instance ids that may be passed in is limited to {MOST_INSTANCES}");
+        let message =
+            format!("The number of instance ids that may be passed in is limited to {MOST_INSTANCES}");
         return Err(ApiError::validation(message));
     }
     let at = world.read_moment();
@@ -127,11 +135,9 @@ fn describe_instances(world: &mut World, parameters: Value) -> Answer {
     let ids = listed.map(|instance| instance.id.clone()).collect();
     let (ids, next) = page(ids, ask.next_token.as_deref(), page_size(ask.max_records, MOST_INSTANCES)?)?;
     let instances = ids.iter().filter_map(|id| world.instances.get(id)).map(|instance| {
-        let mut description = describe_instance(instance, at);
-        description["AutoScalingGroupName"] = json!(instance.group);
-        // This operation writes the health status in capitals; the groups' does not.
-        description["HealthStatus"] = json!(if instance.exists { "HEALTHY" } else { "UNHEALTHY" });
-        description
+        // This operation names the group, and writes the health status in capitals.
+        let health = if instance.exists { "HEALTHY" } else { "UNHEALTHY" };
+        describe_instance(instance, at, health, Some(&instance.group))
     });
     let instances: Vec<_> = instances.collect();
     Ok(json!({"AutoScalingInstances": instances, "NextToken": next}))
@@ -154,11 +160,17 @@ fn set_desired_capacity(world: &mut World, parameters: Value) -> Answer {
     let wanted = ask.desired_capacity.unwrap_or_default();
     let group = group(world, &ask.auto_scaling_group_name)?;
     if wanted < group.min {
-        let message = format!("New SetDesiredCapacity value {wanted} is below min value {} for the AutoScalingGroup.", group.min);
+        let message = format!(
+            "New SetDesiredCapacity value {wanted} is below min value {} for the AutoScalingGroup.",
+            group.min
+        );
         return Err(ApiError::validation(message));
     }
     if wanted > group.max {
-        let message = format!("New SetDesiredCapacity value {wanted} is above max value {} for the AutoScalingGroup.", group.max);
+        let message = format!(
+            "New SetDesiredCapacity value {wanted} is above max value {} for the AutoScalingGroup.",
+            group.max
+        );
         return Err(ApiError::validation(message));
     }
     group.desired = wanted;
@@ -178,7 +190,8 @@ fn terminate_instance(world: &mut World, parameters: Value) -> Answer {
     let ask: TerminateInstance = input(parameters)?;
     let known = world.instances.get(&ask.instance_id).filter(|instance| instance.is_listed(world.now()));
     let Some(instance) = known else {
-        let message = format!("Instance Id not found - No managed instance found for instance ID: {}", ask.instance_id);
+        let message =
+            format!("Instance Id not found - No managed instance found for instance ID: {}", ask.instance_id);
         return Err(ApiError::validation(message));
     };
     let (name, was, stays) = (instance.group.clone(), instance.state.latest(), instance.stays());

@@ -99,16 +99,8 @@ pub(super) fn describe(world: &mut World, parameters: Value) -> Answer {
     let mut failures = Vec::new();
     for id in ids {
         let member = world.container_instances.get(&id).filter(|member| member.cluster == cluster);
-        match member.and_then(|member| describe_one(world, member, at)) {
-            Some(mut description) => {
-                if ask.include.contains(&Include::ContainerInstanceHealth) {
-                    description["healthStatus"] = json!({"overallStatus": "OK", "details": []});
-                }
-                if ask.include.contains(&Include::Tags) {
-                    description["tags"] = json!([]);
-                }
-                found.push(description);
-            }
+        match member.and_then(|member| describe_one(world, member, at, &ask.include)) {
+            Some(description) => found.push(description),
             None => failures.push(failure(&names::container_instance_arn(&cluster, &id), "MISSING")),
         }
     }
@@ -116,7 +108,7 @@ pub(super) fn describe(world: &mut World, parameters: Value) -> Answer {
 }
 
 /// None when it did not exist at that moment.
-fn describe_one(world: &World, member: &ContainerInstance, at: Moment) -> Option<Value> {
+fn describe_one(world: &World, member: &ContainerInstance, at: Moment, include: &[Include]) -> Option<Value> {
     let status = member.status.at(at)?;
     let wanted: Vec<_> = world.tasks_on(member, at).filter(|task| task.is_wanted(at)).collect();
     let pending = wanted.iter().filter(|task| task.last_status(at) == "PENDING").count();
@@ -129,6 +121,8 @@ fn describe_one(world: &World, member: &ContainerInstance, at: Moment) -> Option
         json!({"name": "ecs.os-type", "value": "linux"}),
     ];
     attributes.extend(member.attributes.iter().map(|(name, value)| json!({"name": name, "value": value})));
+    let health = include.contains(&Include::ContainerInstanceHealth);
+    let health = health.then(|| json!({"overallStatus": "OK", "details": []}));
     Some(json!({
         "containerInstanceArn": names::container_instance_arn(&member.cluster, &member.id),
         "ec2InstanceId": member.instance,
@@ -143,7 +137,8 @@ fn describe_one(world: &World, member: &ContainerInstance, at: Moment) -> Option
         "registeredResources": resources(member.size),
         "remainingResources": resources(member.size.minus(used)),
         "attachments": [],
-        "tags": [],
+        "tags": include.contains(&Include::Tags).then(|| json!([])),
+        "healthStatus": health,
     }))
 }
 
@@ -181,7 +176,7 @@ pub(super) fn update_state(world: &mut World, parameters: Value) -> Answer {
             Some(_) => {
                 world.set_status(&id, status);
                 let member = world.container_instances.get(&id);
-                updated.extend(member.and_then(|member| describe_one(world, member, now)));
+                updated.extend(member.and_then(|member| describe_one(world, member, now, &[])));
             }
         }
     }
@@ -242,7 +237,8 @@ pub(super) fn put_attributes(world: &mut World, parameters: Value) -> Answer {
             return Err(ApiError::refused("TargetNotFoundException", message));
         };
         let own = targets.iter().zip(&ask.attributes).filter(|(other, _)| *other == target);
-        let mut names: Vec<_> = own.map(|(_, attribute)| &attribute.name).chain(member.attributes.keys()).collect();
+        let mut names: Vec<_> =
+            own.map(|(_, attribute)| &attribute.name).chain(member.attributes.keys()).collect();
         names.sort();
         names.dedup();
         if names.len() > MOST_ATTRIBUTES {

@@ -43,7 +43,9 @@ pub(super) fn page_size(asked: Option<usize>) -> Result<usize, ApiError> {
     match asked {
         None => Ok(MOST),
         Some(asked) if (1..=MOST).contains(&asked) => Ok(asked),
-        Some(asked) => Err(ApiError::invalid_parameter(format!("maxResults must be 1 to {MOST}, not {asked}"))),
+        Some(asked) => {
+            Err(ApiError::invalid_parameter(format!("maxResults must be 1 to {MOST}, not {asked}")))
+        }
     }
 }
 

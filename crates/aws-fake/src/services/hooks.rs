@@ -45,7 +45,8 @@ struct Put {
 pub(super) fn put(world: &mut World, parameters: Value) -> Answer {
     let ask: Put = input(parameters)?;
     let any_topic = world.settings.any_topic;
-    let known_topic = ask.notification_target_arn.as_ref().is_none_or(|topic| any_topic || world.topics.contains(topic));
+    let known_topic =
+        ask.notification_target_arn.as_ref().is_none_or(|topic| any_topic || world.topics.contains(topic));
     let group = group(world, &ask.auto_scaling_group_name)?;
     let old = group.hooks.get(&ask.lifecycle_hook_name).cloned();
     check(&ask, old.as_ref(), known_topic)?;

@@ -11,6 +11,7 @@ use crate::{
     buckets::Bucket,
     error::ApiError,
     faults::FaultKind,
+    json::given,
     wire::{Request, Service, unknown_operation},
     world::World,
 };
@@ -40,11 +41,8 @@ type Operation = fn(&mut World, Value) -> Answer;
 pub(crate) fn call(world: &mut World, request: &Request) -> (Answer, Fate) {
     let fault = world.faults.strike(&request.operation, &mut world.rng);
     let answer = answer(world, request, fault);
-    let mut entry = json!({"operation": request.operation});
-    if let (Err(error), Some(entry)) = (&answer, entry.as_object_mut()) {
-        entry.insert("error".to_owned(), json!(error.code));
-    }
-    world.record("call", entry);
+    let error = answer.as_ref().err().map(|error| &error.code);
+    world.record("call", given(json!({"operation": request.operation, "error": error})));
     let latency = world.settings.latency;
     let fate = match fault {
         Some(FaultKind::TimeoutBefore | FaultKind::TimeoutAfter) => Fate::Ignored,
@@ -56,7 +54,8 @@ pub(crate) fn call(world: &mut World, request: &Request) -> (Answer, Fate) {
 }
 
 fn answer(world: &mut World, request: &Request, fault: Option<FaultKind>) -> Answer {
-    let (bucket, operation) = find(request.service, &request.operation).ok_or_else(unknown_operation)?;
+    let (bucket, operation) =
+        find(request.service, &request.operation).ok_or_else(|| unknown_operation(request.service))?;
     match fault {
         Some(FaultKind::Throttle) => Err(throttled(request.service)),
         Some(FaultKind::ServerError) => Err(server_error(request.service)),
@@ -84,7 +83,11 @@ fn throttled(service: Service) -> ApiError {
 
 fn server_error(service: Service) -> ApiError {
     let code = if service == Service::Ecs { "ServerException" } else { "InternalFailure" };
-    ApiError { status: 500, code: code.to_owned(), message: "Service Unavailable. Please try again later.".to_owned() }
+    ApiError {
+        status: 500,
+        code: code.to_owned(),
+        message: "Service Unavailable. Please try again later.".to_owned(),
+    }
 }
 
 fn denied(request: &Request) -> ApiError {
@@ -106,12 +109,15 @@ fn input<T: DeserializeOwned>(parameters: Value, code: &str) -> Result<T, ApiErr
 /// One page of a list: items after the token's, at most `limit`, and the next token.
 ///
 /// The token names the last item of its page, so that a list that changes between pages loses nothing.
-fn page(mut items: Vec<String>, token: Option<&str>, limit: usize) -> Result<(Vec<String>, Option<String>), ApiError> {
+fn page(
+    mut items: Vec<String>,
+    token: Option<&str>,
+    limit: usize,
+) -> Result<(Vec<String>, Option<String>), ApiError> {
     items.sort();
     if let Some(token) = token {
-        let last = token
-            .strip_prefix("after:")
-            .ok_or_else(|| ApiError::invalid_parameter("Invalid token"))?;
+        let last =
+            token.strip_prefix("after:").ok_or_else(|| ApiError::invalid_parameter("Invalid token"))?;
         items.retain(|item| item.as_str() > last);
     }
     let more = items.len() > limit;

@@ -108,7 +108,9 @@ fn publish_batch(world: &mut World, parameters: Value) -> Answer {
     let mut failed = Vec::new();
     for entry in entries {
         if let Err(error) = check_message(&entry.message) {
-            failed.push(json!({"Id": entry.id, "Code": error.code, "Message": error.message, "SenderFault": true}));
+            failed.push(
+                json!({"Id": entry.id, "Code": error.code, "Message": error.message, "SenderFault": true}),
+            );
             continue;
         }
         world.notify(&ask.topic_arn, entry.subject, entry.message);
@@ -123,7 +125,10 @@ fn check_batch(entries: &[Entry]) -> Result<(), ApiError> {
         return refuse("EmptyBatchRequest", "The batch request doesn't contain any entries.");
     }
     if entries.len() > MOST_ENTRIES {
-        return refuse("TooManyEntriesInBatchRequest", "The batch request contains more entries than permissible.");
+        return refuse(
+            "TooManyEntriesInBatchRequest",
+            "The batch request contains more entries than permissible.",
+        );
     }
     let is_id = |id: &str| {
         (1..=LONGEST_ID).contains(&id.len())
@@ -136,11 +141,17 @@ fn check_batch(entries: &[Entry]) -> Result<(), ApiError> {
     ids.sort();
     ids.dedup();
     if ids.len() < entries.len() {
-        return refuse("BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.");
+        return refuse(
+            "BatchEntryIdsNotDistinct",
+            "Two or more batch entries in the request have the same Id.",
+        );
     }
     let total: usize = entries.iter().map(|entry| size(&entry.message, &entry.message_attributes)).sum();
     if total > LONGEST {
-        return refuse("BatchRequestTooLong", "The length of all the batch messages put together is more than the limit.");
+        return refuse(
+            "BatchRequestTooLong",
+            "The length of all the batch messages put together is more than the limit.",
+        );
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Tasks: list, describe, stop.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     Answer,
@@ -43,7 +43,9 @@ pub(super) fn list(world: &mut World, parameters: Value) -> Answer {
     let is_ec2 = ask.launch_type.as_deref().is_none_or(|launch_type| launch_type == "EC2");
     let arns = members(world, &cluster, ask.container_instance.as_deref(), at)?
         .filter(|task| is_ec2 && task.desired_status(at) == desired)
-        .filter(|task| ask.service_name.as_deref().is_none_or(|name| task.owner.is_service(names::short_id(name))))
+        .filter(|task| {
+            ask.service_name.as_deref().is_none_or(|name| task.owner.is_service(names::short_id(name)))
+        })
         .map(|task| names::task_arn(&cluster, &task.id))
         .collect();
     let (arns, next) = page(arns, ask.next_token.as_deref(), page_size(ask.max_results)?)?;
@@ -51,14 +53,20 @@ pub(super) fn list(world: &mut World, parameters: Value) -> Answer {
 }
 
 /// The known tasks of a cluster, or of one of its container instances.
-fn members<'w>(world: &'w World, cluster: &'w str, only: Option<&str>, at: Moment) -> Result<Box<dyn Iterator<Item = &'w Task> + 'w>, ApiError> {
+fn members<'w>(
+    world: &'w World,
+    cluster: &'w str,
+    only: Option<&str>,
+    at: Moment,
+) -> Result<Box<dyn Iterator<Item = &'w Task> + 'w>, ApiError> {
     let Some(only) = only else {
         let all = world.tasks.values();
         return Ok(Box::new(all.filter(move |task| task.cluster == cluster && task.is_known(at))));
     };
     let id = short("containerInstance", only)?;
     let member = world.container_instances.get(&id).filter(|member| member.cluster == cluster);
-    let member = member.ok_or_else(|| ApiError::invalid_parameter("The container instance was not found."))?;
+    let member =
+        member.ok_or_else(|| ApiError::invalid_parameter("The container instance was not found."))?;
     Ok(Box::new(world.tasks_on(member, at)))
 }
 
@@ -94,36 +102,28 @@ pub(super) fn describe(world: &mut World, parameters: Value) -> Answer {
 }
 
 fn describe_one(calendar: Calendar, task: &Task, at: Moment, tags: bool) -> Value {
-    let seconds = |moment: Moment| (moment <= at).then(|| json!(calendar.epoch_seconds(moment)));
+    let seconds = |moment: Moment| (moment <= at).then(|| calendar.epoch_seconds(moment));
     let stop = task.stop.as_ref().filter(|stop| stop.at <= at);
     let started = task.runs_at <= stop.map_or(at, |stop| stop.at);
-    let last_status = task.last_status(at);
-    let optional = [
-        ("startedBy", task.owner.started_by().map(Value::from)),
-        ("startedAt", seconds(task.runs_at).filter(|_| started)),
-        ("stoppingAt", stop.and_then(|stop| seconds(stop.at))),
-        ("stoppedAt", stop.and_then(|stop| seconds(stop.done_at))),
-        ("stopCode", stop.and_then(|stop| stop.code).map(Value::from)),
-        ("stoppedReason", stop.map(|stop| Value::from(stop.reason.as_str()))),
-        ("tags", tags.then(|| json!([]))),
-    ];
-    let mut description = json!({
+    json!({
         "taskArn": names::task_arn(&task.cluster, &task.id),
         "clusterArn": names::cluster_arn(&task.cluster),
         "containerInstanceArn": names::container_instance_arn(&task.cluster, &task.container_instance),
         "group": task.owner.group(),
+        "startedBy": task.owner.started_by(),
         "launchType": "EC2",
         "desiredStatus": task.desired_status(at),
-        "lastStatus": last_status,
+        "lastStatus": task.last_status(at),
         "createdAt": calendar.epoch_seconds(task.created_at),
+        "startedAt": seconds(task.runs_at).filter(|_| started),
+        "stoppingAt": stop.and_then(|stop| seconds(stop.at)),
+        "stoppedAt": stop.and_then(|stop| seconds(stop.done_at)),
+        "stopCode": stop.and_then(|stop| stop.code),
+        "stoppedReason": stop.map(|stop| &stop.reason),
         "cpu": task.size.cpu.to_string(),
         "memory": task.size.memory.to_string(),
-    });
-    if let Some(object) = description.as_object_mut() {
-        let given = optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        object.extend(given.collect::<Map<_, _>>());
-    }
-    description
+        "tags": tags.then(|| json!([])),
+    })
 }
 
 #[derive(Deserialize)]

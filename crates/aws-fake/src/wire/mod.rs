@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, json::given};
 
 mod query;
 mod xml;
@@ -37,19 +37,27 @@ const JSON: &str = "application/x-amz-json-1.1";
 pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Request, ApiError> {
     let Some(target) = headers.get("x-amz-target") else { return query::read(body) };
     let target = target.to_str().unwrap_or_default();
-    let operation = target.strip_prefix("AmazonEC2ContainerServiceV20141113.").ok_or_else(unknown_operation)?;
+    let operation = target
+        .strip_prefix("AmazonEC2ContainerServiceV20141113.")
+        .ok_or_else(|| unknown_operation(Service::Ecs))?;
     let parameters = serde_json::from_slice(body)
         .map_err(|error| ApiError::refused("SerializationException", error.to_string()))?;
     Ok(Request { service: Service::Ecs, operation: operation.to_owned(), parameters })
 }
 
 /// Writes the answer of an operation.
-pub(crate) fn write(request: &Request, answer: &Result<Value, ApiError>, request_id: &str) -> Response<Bytes> {
+pub(crate) fn write(
+    request: &Request,
+    answer: &Result<Value, ApiError>,
+    request_id: &str,
+) -> Response<Bytes> {
     let status = answer.as_ref().map_or_else(|error| error.status, |_| 200);
     let (content_type, body) = match (xml::namespace(request.service), answer) {
-        (None, Ok(answer)) => (JSON, without_nulls(answer).to_string()),
+        (None, Ok(answer)) => (JSON, given(answer.clone()).to_string()),
         (None, Err(error)) => (JSON, json!({"__type": error.code, "message": error.message}).to_string()),
-        (Some(namespace), Ok(answer)) => ("text/xml", xml::answer(namespace, &request.operation, answer, request_id)),
+        (Some(namespace), Ok(answer)) => {
+            ("text/xml", xml::answer(namespace, &request.operation, answer, request_id))
+        }
         (Some(namespace), Err(error)) => ("text/xml", xml::error(namespace, error, request_id)),
     };
     respond(status, content_type, request_id, body)
@@ -62,15 +70,10 @@ pub(crate) fn refuse(headers: &HeaderMap, error: ApiError, request_id: &str) -> 
     write(&request, &Err(error), request_id)
 }
 
-/// The refusal of an operation that is not there.
-pub(crate) fn unknown_operation() -> ApiError {
-    ApiError::refused("UnknownOperationException", "The operation is not one of those that this World has.")
-}
-
-/// AWS leaves out what is not there, a last page's `nextToken` for instance.
-fn without_nulls(answer: &Value) -> Value {
-    let members = answer.as_object().into_iter().flatten().filter(|(_, member)| !member.is_null());
-    Value::Object(members.map(|(name, member)| (name.clone(), member.clone())).collect())
+/// The refusal of an operation that is not there: each protocol has its own word for it.
+pub(crate) fn unknown_operation(service: Service) -> ApiError {
+    let code = if service == Service::Ecs { "UnknownOperationException" } else { "InvalidAction" };
+    ApiError::refused(code, "The operation is not one of those that this World has.")
 }
 
 fn respond(status: u16, content_type: &str, request_id: &str, body: String) -> Response<Bytes> {

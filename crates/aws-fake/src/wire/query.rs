@@ -22,16 +22,17 @@ struct Node {
 
 /// Reads a form. `Version` says which service is meant.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
+    let unknown = || unknown_operation(Service::AutoScaling);
     let mut root = Node::default();
     for (key, value) in form_urlencoded::parse(body) {
         root.insert(&key, value.into_owned())?;
     }
     let mut take = |name: &str| root.parts.remove(name).and_then(|node| node.text);
-    let operation = take("Action").ok_or_else(unknown_operation)?;
+    let operation = take("Action").ok_or_else(unknown)?;
     let service = match take("Version").as_deref() {
         Some("2011-01-01") => Service::AutoScaling,
         Some("2010-03-31") => Service::Sns,
-        _ => return Err(unknown_operation()),
+        _ => return Err(unknown()),
     };
     Ok(Request { service, operation, parameters: root.object() })
 }
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_refused() {
-        let deep = format!("Action=Op&Version=2011-01-01&{}=1", vec!["a"; 11].join("."));
+        let deep = format!("Action=Op&Version=2011-01-01&{}=1", ["a"; 11].join("."));
         for body in ["", "Version=2011-01-01", "Action=Op", "Action=Op&Version=2000-01-01", deep.as_str()] {
             assert!(read(body.as_bytes()).is_err(), "{body}");
         }

@@ -60,7 +60,10 @@ mod tests {
             (json!({}), ""),
             (json!({"A": null, "B": 1, "C": true}), "<B>1</B><C>true</C>"),
             (json!({"A": "x < y & \"z\""}), "<A>x &lt; y &amp; &quot;z&quot;</A>"),
-            (json!({"L": [{"I": "a"}, {"I": "b"}]}), "<L><member><I>a</I></member><member><I>b</I></member></L>"),
+            (
+                json!({"L": [{"I": "a"}, {"I": "b"}]}),
+                "<L><member><I>a</I></member><member><I>b</I></member></L>",
+            ),
         ];
         for (value, expected) in rows {
             let expected = format!(

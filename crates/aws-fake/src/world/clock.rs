@@ -40,7 +40,7 @@ impl Calendar {
 impl Default for Calendar {
     /// 2026-01-01T00:00:00Z: tests read the same dates every day.
     fn default() -> Self {
-        Self { epoch: Duration::from_secs(1_767_225_600) }
+        Self { epoch: Duration::from_hours(490_896) }
     }
 }
 

@@ -109,7 +109,11 @@ impl World {
     }
 
     /// Tasks of a container instance that the API knows at this moment.
-    pub(crate) fn tasks_on<'w>(&'w self, member: &'w ContainerInstance, at: Moment) -> impl Iterator<Item = &'w Task> {
+    pub(crate) fn tasks_on<'w>(
+        &'w self,
+        member: &'w ContainerInstance,
+        at: Moment,
+    ) -> impl Iterator<Item = &'w Task> {
         let tasks = member.tasks.iter().filter_map(|id| self.tasks.get(id));
         tasks.filter(move |task| task.is_known(at))
     }
@@ -150,7 +154,14 @@ impl World {
     }
 
     /// Places a task. `start` is the time until its containers run.
-    pub(crate) fn start_task(&mut self, member: &str, owner: Owner, size: Size, start: Duration, stop_takes: Duration) -> Option<String> {
+    pub(crate) fn start_task(
+        &mut self,
+        member: &str,
+        owner: Owner,
+        size: Size,
+        start: Duration,
+        stop_takes: Duration,
+    ) -> Option<String> {
         let id = names::resource_id(&mut self.rng);
         let (now, place) = (self.now, self.container_instances.get_mut(member)?);
         place.used = place.used.plus(size);

@@ -9,6 +9,7 @@ use super::{
     names::{self, ACCOUNT, REGION},
     task::Task,
 };
+use crate::json::given;
 
 /// Something that leaves, and when.
 #[derive(Clone, Debug)]
@@ -31,13 +32,13 @@ pub enum Departure {
         /// The message.
         message: String,
     },
-    /// To the event bus: the whole EventBridge envelope.
+    /// To the event bus: the whole envelope.
     Event(Value),
 }
 
 /// The message of a terminating instance's lifecycle action.
 pub(crate) fn lifecycle_message(world: &mut World, action: &LifecycleAction) -> String {
-    let mut message = json!({
+    let message = given(json!({
         "LifecycleHookName": action.hook.name,
         "AccountId": ACCOUNT,
         "RequestId": names::uuid(&mut world.rng),
@@ -46,11 +47,9 @@ pub(crate) fn lifecycle_message(world: &mut World, action: &LifecycleAction) -> 
         "Service": "AWS Auto Scaling",
         "Time": world.calendar.rfc3339(world.now),
         "EC2InstanceId": action.instance,
+        "NotificationMetadata": action.hook.metadata,
         "LifecycleActionToken": action.token,
-    });
-    if let (Some(metadata), Some(object)) = (&action.hook.metadata, message.as_object_mut()) {
-        object.insert("NotificationMetadata".to_owned(), json!(metadata));
-    }
+    }));
     message.to_string()
 }
 
@@ -70,18 +69,16 @@ pub(crate) fn test_notification(world: &mut World, group: &str) -> String {
 
 /// The same lifecycle action as an event. Auto Scaling emits it whether or not the hook has a target.
 pub(crate) fn lifecycle_event(world: &mut World, action: &LifecycleAction) -> Departure {
-    let mut detail = json!({
+    let detail = given(json!({
         "LifecycleActionToken": action.token,
         "AutoScalingGroupName": action.group,
         "LifecycleHookName": action.hook.name,
         "EC2InstanceId": action.instance,
         "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
+        "NotificationMetadata": action.hook.metadata,
         "Origin": "AutoScalingGroup",
         "Destination": "EC2",
-    });
-    if let (Some(metadata), Some(object)) = (&action.hook.metadata, detail.as_object_mut()) {
-        object.insert("NotificationMetadata".to_owned(), json!(metadata));
-    }
+    }));
     let resource = names::group_arn(&action.group);
     envelope(world, "aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", &resource, &detail)
 }
@@ -113,25 +110,22 @@ impl World {
         let stop = task.stop.as_ref()?;
         let arn = names::task_arn(&task.cluster, &task.id);
         let name = names::short_id(&task.owner.group().replace(':', "/")).to_owned();
-        let mut detail = json!({
+        let detail = given(json!({
             "clusterArn": names::cluster_arn(&task.cluster),
             "containerInstanceArn": names::container_instance_arn(&task.cluster, &task.container_instance),
             "taskArn": arn,
             "group": task.owner.group(),
+            "startedBy": task.owner.started_by(),
             "launchType": "EC2",
             "desiredStatus": "STOPPED",
             "lastStatus": "STOPPED",
+            "stopCode": stop.code,
             "stoppedReason": stop.reason,
             "stoppingAt": self.calendar.rfc3339(stop.at),
             "stoppedAt": self.calendar.rfc3339(stop.done_at),
             "containers": [{"name": name, "lastStatus": "STOPPED", "exitCode": 0}],
             "version": 6,
-        });
-        let optional = [("startedBy", task.owner.started_by()), ("stopCode", stop.code)];
-        if let Some(object) = detail.as_object_mut() {
-            let given = optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value?))));
-            object.extend(given);
-        }
+        }));
         Some(envelope(self, "aws.ecs", "ECS Task State Change", &arn, &detail))
     }
 }

@@ -81,7 +81,7 @@ pub struct Instance {
 /// Availability zones, in turn.
 const ZONES: [&str; 3] = ["us-east-1a", "us-east-1b", "us-east-1c"];
 
-/// From launch to InService.
+/// From launch to `InService`.
 const LAUNCH: Duration = Duration::from_secs(10);
 
 impl World {
@@ -115,7 +115,8 @@ impl World {
         let Some(group) = self.groups.get(name) else { return };
         let desired = group.desired;
         let staying = self.instances_of(name, self.now).filter(|instance| instance.stays());
-        let mut staying: Vec<_> = staying.map(|instance| (instance.state.changed_at(), instance.id.clone())).collect();
+        let mut staying: Vec<_> =
+            staying.map(|instance| (instance.state.changed_at(), instance.id.clone())).collect();
         staying.sort();
         let surplus = staying.len().saturating_sub(desired);
         for (_, id) in staying.iter().take(surplus) {
@@ -128,7 +129,7 @@ impl World {
         }
     }
 
-    /// An instance goes InService, and its agent registers once it has booted.
+    /// An instance goes `InService`, and its agent registers once it has booted.
     pub(crate) fn register(&mut self, id: &str) {
         let Some(instance) = self.instances.get(id) else { return };
         let (state, exists) = (instance.state.latest(), instance.exists);

@@ -27,7 +27,7 @@ pub struct Hook {
 impl Hook {
     /// The longest wait, heartbeats or not: 48 hours or 100 heartbeat timeouts, whichever is shorter.
     pub fn global_timeout(&self) -> Duration {
-        (self.heartbeat * 100).min(Duration::from_secs(48 * 3_600))
+        (self.heartbeat * 100).min(Duration::from_hours(48))
     }
 }
 
@@ -154,7 +154,9 @@ impl World {
     /// Starts an action's time-out again, never past the global timeout.
     pub(crate) fn heartbeat(&mut self, token: &str) {
         let now = self.now;
-        let Some(action) = self.actions.get_mut(token).filter(|action| action.outcome.is_none()) else { return };
+        let Some(action) = self.actions.get_mut(token).filter(|action| action.outcome.is_none()) else {
+            return;
+        };
         let limit = action.began_at + action.hook.global_timeout();
         action.expires_at = (now + action.hook.heartbeat).min(limit);
         action.heartbeats += 1;
@@ -164,7 +166,9 @@ impl World {
     }
 
     pub(crate) fn action_expires(&mut self, token: &str) {
-        let Some(action) = self.actions.get(token).filter(|action| action.expires_at == self.now) else { return };
+        let Some(action) = self.actions.get(token).filter(|action| action.expires_at == self.now) else {
+            return;
+        };
         self.end_action(token, action.hook.default_result, EndedBy::Timeout);
     }
 
@@ -172,7 +176,8 @@ impl World {
     pub(crate) fn end_action(&mut self, token: &str, result: ActionResult, by: EndedBy) {
         let Some(action) = self.actions.get(token).filter(|action| action.outcome.is_none()) else { return };
         let (instance, hook) = (action.instance.clone(), action.hook.name.clone());
-        let outcome = Outcome { at: self.now, result, by, tasks_not_stopped: self.unstopped_tasks(&instance) };
+        let outcome =
+            Outcome { at: self.now, result, by, tasks_not_stopped: self.unstopped_tasks(&instance) };
         self.record(
             "hook_completed",
             json!({

@@ -87,9 +87,9 @@ impl World {
     /// How many tasks of the service each container instance has that could take another.
     fn spread_of(&self, service: &Service) -> BTreeMap<String, usize> {
         let now = self.now;
-        let members = self.members_of(&service.cluster, now).filter(|member| {
-            member.status.latest() == Status::Active && member.connected.latest()
-        });
+        let members = self
+            .members_of(&service.cluster, now)
+            .filter(|member| member.status.latest() == Status::Active && member.connected.latest());
         let counted = members.map(|member| {
             let tasks = self.tasks_on(member, now);
             let own = tasks.filter(|task| task.owner.is_service(&service.name) && task.is_wanted(now));

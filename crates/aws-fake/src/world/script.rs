@@ -71,7 +71,7 @@ impl World {
         self.set_status(&id, Status::Inactive);
     }
 
-    /// Launches an instance, InService at once, whose agent registers only after this time. Its group
+    /// Launches an instance, `InService` at once, whose agent registers only after this time. Its group
     /// wants one more.
     pub fn launch_unregistered(&mut self, group: &str, registers_after: Duration) -> String {
         if let Some(group) = self.groups.get_mut(group) {
@@ -93,10 +93,17 @@ impl World {
 
     /// Runs a task outside any service on an instance; with `ends_after` it stops by itself then.
     /// Answers the task's id, none when the instance is not registered.
-    pub fn run_standalone(&mut self, instance: &str, family: &str, stop_takes: Duration, ends_after: Option<Duration>) -> Option<String> {
+    pub fn run_standalone(
+        &mut self,
+        instance: &str,
+        family: &str,
+        stop_takes: Duration,
+        ends_after: Option<Duration>,
+    ) -> Option<String> {
         let member = self.container_instance_of(instance)?.id.clone();
         let owner = Owner::Family(family.to_owned());
-        let task = self.start_task(&member, owner, Size { cpu: 64, memory: 64 }, Duration::ZERO, stop_takes)?;
+        let task =
+            self.start_task(&member, owner, Size { cpu: 64, memory: 64 }, Duration::ZERO, stop_takes)?;
         if let Some(end) = ends_after {
             self.later(end, Happening::TaskEnds(task.clone()));
         }

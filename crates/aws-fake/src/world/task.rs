@@ -108,7 +108,7 @@ pub struct Task {
 }
 
 /// ECS lists stopped tasks for about an hour.
-const REMEMBERED: Duration = Duration::from_secs(3_600);
+const REMEMBERED: Duration = Duration::from_hours(1);
 
 impl Task {
     /// Whether the API knows it at this moment.
@@ -127,10 +127,10 @@ impl Task {
         match &self.stop {
             Some(stop) if at >= stop.done_at => "STOPPED",
             Some(stop) if at >= stop.at => {
-                let step = (stop.done_at - stop.at) / 10;
-                if at < stop.at + step {
+                let tenth = stop.done_at.saturating_sub(stop.at) / 10;
+                if at < stop.at + tenth {
                     "DEACTIVATING"
-                } else if at < stop.at + step * 9 {
+                } else if at < stop.at + tenth * 9 {
                     "STOPPING"
                 } else {
                     "DEPROVISIONING"

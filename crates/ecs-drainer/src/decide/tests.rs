@@ -33,6 +33,7 @@ fn drain() -> Drain {
         }),
         first_seen: at(0),
         draining_since: Some(at(0)),
+        tasks: Some(2),
         not_before: None,
     }
 }
@@ -68,7 +69,13 @@ fn tasks(words: &str) -> Option<Result<Vec<Task>, Fault>> {
         let name = word.trim_end_matches('!').to_lowercase();
         let group = if name == "web" { format!("service:{name}") } else { format!("family:{name}") };
         let stopped = word.starts_with(char::is_lowercase);
-        Task { arn: format!("{name}-{at}"), group, wanted: !stopped && !word.ends_with('!'), stopped }
+        Task {
+            arn: format!("{name}-{at}"),
+            group,
+            wanted: !stopped && !word.ends_with('!'),
+            stopped,
+            stopping_at: None,
+        }
     };
     Some(Ok(words.split_whitespace().enumerate().map(task).collect()))
 }
@@ -292,8 +299,12 @@ fn the_hooks_own_limit_is_a_deadline_too() {
 
 #[test]
 fn a_copy_is_known_by_the_mark() {
-    let mark =
-        |pass, token: Option<&str>| Mark { pass, draining_since: at(0), token: token.map(str::to_owned) };
+    let mark = |pass, token: Option<&str>| Mark {
+        pass,
+        draining_since: at(0),
+        tasks: None,
+        token: token.map(str::to_owned),
+    };
     for (name, drain, status, mark, expected) in [
         ("no mark", drain(), Status::Draining, None, false),
         ("its own pass", drain(), Status::Draining, Some(mark(1, Some("t"))), false),
@@ -377,5 +388,29 @@ fn a_hook_shorter_than_the_interval_is_told() {
     for (heartbeat, expected) in [(30, true), (189, true), (190, false), (900, false)] {
         let found = too_short(&terms(heartbeat, 0, 90_000), &settings(&[]));
         assert_eq!(found, expected, "{heartbeat}");
+    }
+}
+
+#[test]
+fn tasks_that_were_wanted_must_be_seen_to_have_stopped_since() {
+    let task = |stopped, second: Option<i64>| Task {
+        arn: "a".to_owned(),
+        group: "service:web".to_owned(),
+        wanted: false,
+        stopped,
+        stopping_at: second.map(at),
+    };
+    let (done, earlier, stopping) = (task(true, Some(7)), task(true, Some(-7)), task(false, Some(7)));
+    for (name, expected_tasks, tasks, expected) in [
+        ("both have stopped", Some(2), vec![done.clone(), done.clone()], false),
+        ("one more than counted", Some(1), vec![done.clone(), done.clone()], false),
+        ("none were wanted", Some(0), vec![], false),
+        ("one is in neither list", Some(2), vec![done.clone()], true),
+        ("the other stopped before the drain", Some(2), vec![done.clone(), earlier], true),
+        ("not all have stopped: no question", Some(2), vec![done.clone(), stopping], false),
+        ("not counted", None, vec![done], true),
+    ] {
+        let drain = Drain { tasks: expected_tasks, ..drain() };
+        assert_eq!(unaccounted(&drain, &tasks), expected, "{name}");
     }
 }

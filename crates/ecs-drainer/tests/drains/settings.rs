@@ -34,7 +34,7 @@ async fn the_hooks_own_limit_comes_before_a_longer_deadline() {
 async fn standalone_tasks_are_waited_for_or_stopped() {
     let stop = [("STANDALONE_TASKS", "stop"), ("STANDALONE_STOP_AFTER_SECONDS", "300")];
     for (name, variables, stops, seconds) in
-        [("wait", &[][..], 0, 3_000..3_010), ("stop", &stop[..], 1, 300..600)]
+        [("wait", &[][..], 0, 3_020..3_030), ("stop", &stop[..], 1, 300..600)]
     {
         let mut run = Run::new(cluster(2).service("web", 2, 10), Wiring::with(variables));
         let left = run.fake.with(|world| {

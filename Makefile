@@ -1,0 +1,80 @@
+# Everything runs on this machine and listens on 127.0.0.1; only `deploy` talks to AWS.
+# Needed: rustup (it reads rust-toolchain.toml), Python 3.10 or later, make, a C compiler.
+
+PYTHON ?= python3
+SAM := .venv/sam/bin
+JUDGE := .venv/judge/bin
+export PATH := $(CURDIR)/$(SAM):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-python check format lint dependencies features template size fake build deploy \
+        venvs requirements clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: venvs fake ## drain an instance of a deployed stack before your eyes (the first run compiles for minutes)
+	@$(JUDGE)/python tests/demo.py $(DEMO)
+
+test: test-rust test-python ## all tests
+
+test-rust: ## tests of the crates, in virtual time
+	cargo test --workspace --locked
+
+test-python: venvs fake ## tests from outside: the deployed stack, the sample events, the fake
+	$(JUDGE)/python -m pytest tests
+
+check: format lint dependencies features template size ## everything that can be wrong without running
+
+format: ## is it formatted?
+	cargo fmt --all --check
+
+lint: ## clippy, warnings are errors
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+dependencies: .venv/judge/stamp ## licenses, banned crates and sources, by deny.toml
+	$(JUDGE)/python tests/check_dependencies.py
+
+features: ## one TLS stack, and no CPU-jitter entropy
+	tests/check_features.sh
+
+template: .venv/sam/stamp ## lint the templates
+	AWS_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(SAM)/sam validate --lint --template template.yaml
+	$(SAM)/cfn-lint template.yaml examples/*.yaml
+
+size: venvs ## the binaries are no larger than tests/build.py allows
+	@$(JUDGE)/python tests/build.py
+
+fake:
+	@echo "cargo build aws-fake"
+	@cargo build --quiet --locked -p aws-fake
+	@cargo fetch --quiet --locked
+
+build: .venv/sam/stamp ## sam build for AWS (arm64)
+	CARGO_LAMBDA_COMPILER=cargo $(SAM)/sam build
+
+deploy: build ## sam build and sam deploy to the AWS account of your environment
+	$(SAM)/sam deploy --guided
+
+venvs: .venv/sam/stamp .venv/stack/stamp .venv/judge/stamp
+
+# Three, because the emulator, SAM and moto pin different versions of common packages. Without --no-deps pip refuses
+# dependencies with extras, although the lists are complete and hashed.
+.venv/%/stamp: tests/requirements/%.txt
+	@began=$$(date +%s); printf 'install %s... ' $<; rm -rf .venv/$*; \
+	$(PYTHON) -m venv .venv/$* && \
+	.venv/$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $< && \
+	touch $@ && echo "$$(($$(date +%s) - began)) s"
+
+# Pins the newest of what tests/requirements/*.in asks for.
+requirements: $(JUDGE)/uv
+	for set in sam stack judge; do \
+	  $(JUDGE)/uv pip compile --quiet --no-config --universal --python-version 3.10 --generate-hashes --no-annotate \
+	    --no-emit-index-url --upgrade --custom-compile-command "make requirements" \
+	    tests/requirements/$$set.in --output-file tests/requirements/$$set.txt; \
+	done
+
+$(JUDGE)/uv: .venv/judge/stamp
+
+clean: ## remove everything that was made here
+	rm -rf target .venv .aws-sam .local .pytest_cache tests/__pycache__

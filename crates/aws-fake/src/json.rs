@@ -1,0 +1,28 @@
+//! What JSON is missing here.
+
+use serde_json::Value;
+
+/// The value without null members, at any depth: AWS leaves out what is not there.
+pub(crate) fn given(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let given = members.into_iter().filter(|(_, member)| !member.is_null());
+            Value::Object(given.map(|(name, member)| (name, self::given(member))).collect())
+        }
+        Value::Array(items) => items.into_iter().map(given).collect(),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nulls_are_left_out() {
+        let value = json!({"a": null, "b": [{"c": null, "d": 1}], "e": {"f": null}});
+        assert_eq!(given(value), json!({"b": [{"d": 1}], "e": {}}));
+    }
+}

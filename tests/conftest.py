@@ -1,0 +1,31 @@
+"""What the tests share: an isolated process, and the fake AWS where a test asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from environment import LOCAL, client_settings, isolate
+from local_stack import fake_aws
+
+isolate()
+
+
+class Clients:
+    """boto3 clients of one endpoint, without retries: a test wants the first answer."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+
+    def __call__(self, service: str) -> Any:
+        return boto3.client(service, **client_settings(self.endpoint))
+
+
+@pytest.fixture
+def fake() -> Iterator[Clients]:
+    """A fake AWS of this test's own, at the beginning of its scenario."""
+    with fake_aws(LOCAL / "tests") as endpoint:
+        yield Clients(endpoint)

@@ -1,0 +1,47 @@
+"""The deployed stack drains an instance: the template's wiring, permissions aside, and the built function together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+import drain
+from local_stack import Stack, local_stack
+
+KEYS = {"timestamp", "level", "message", "function", "requestId"}
+LIMIT_SECONDS = 180
+
+
+@pytest.fixture(scope="module", params=["queue", "direct"])
+def drained(request: pytest.FixtureRequest) -> Iterator[tuple[Stack, list[drain.Entry]]]:
+    """A stack after one drain, for both ways that a lifecycle message can take to the function."""
+    with local_stack({"PassIntervalSeconds": 5, "FirstPasses": request.param}) as stack:
+        drain.attach_hook(stack)
+        drain.scale_in(stack)
+        yield stack, drain.wait_until_gone(stack, LIMIT_SECONDS)
+
+
+def test_the_drain_is_right(drained: tuple[Stack, list[drain.Entry]]) -> None:
+    stack, history = drained
+    verdict = drain.judge(history, stack)
+    assert verdict.passed, [check for check, holds in verdict.checks.items() if not holds]
+
+
+def test_a_stopped_task_brings_the_next_look(drained: tuple[Stack, list[drain.Entry]]) -> None:
+    """The rule, the first queue and its batching window together; the pass interval alone would take up to 5 s."""
+    stack, history = drained
+    after = drain.judge(history, stack).seconds_after_last_stop
+    assert after is not None and after < 4, f"completed {after} s after the last stop"
+
+
+def test_log_lines_are_json(drained: tuple[Stack, list[drain.Entry]]) -> None:
+    stack, _ = drained
+    lines = [json.loads(line) for line in stack.function_log() if line.startswith("{")]
+    assert lines, "the function has logged nothing"
+    for line in lines:
+        # What is logged before the first invocation has no request.
+        assert KEYS - {"requestId"} <= line.keys(), line
+    assert any("requestId" in line for line in lines), "no line carries its request"
+    assert {line["function"] for line in lines} == {"ecs-drainer"}
