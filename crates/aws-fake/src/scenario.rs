@@ -297,3 +297,26 @@ impl From<HookPlan> for Hook {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_are_read_strictly() {
+        let rows = [
+            ("nothing", r"{}", true),
+            ("a typing error", r#"{"cluster": []}"#, false),
+            ("a setting", r#"{"settings": {"staleness_seconds": 1.5, "seed": 4}}"#, true),
+            ("a negative time", r#"{"settings": {"latency_seconds": -1}}"#, false),
+            ("a fault", r#"{"settings": {"faults": [{"calls": {"nth": 2}, "kind": "kill_after"}]}}"#, true),
+            ("a slow call", r#"{"settings": {"faults": [{"calls": "all", "kind": {"latency": 2}}]}}"#, true),
+            ("no such fault", r#"{"settings": {"faults": [{"calls": "all", "kind": "fire"}]}}"#, false),
+            ("a hook", r#"{"clusters": [{"name": "a", "hook": {"topic": "drain"}}]}"#, true),
+        ];
+        for (case, text, expected) in rows {
+            let read = serde_json::from_str::<Scenario>(text);
+            assert_eq!(read.is_ok(), expected, "{case}: {read:?}");
+        }
+    }
+}

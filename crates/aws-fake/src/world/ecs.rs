@@ -102,10 +102,10 @@ impl World {
         all.filter(move |member| member.cluster == cluster && member.status.at(at).is_some())
     }
 
-    /// The newest container instance of an EC2 instance.
+    /// The container instance of an EC2 instance, deregistered or not.
     pub(crate) fn container_instance_of(&self, instance: &str) -> Option<&ContainerInstance> {
-        let all = self.container_instances.values().filter(|member| member.instance == instance);
-        all.max_by_key(|member| member.status.latest() != Status::Inactive)
+        let id = self.instances.get(instance)?.container_instance.as_ref()?;
+        self.container_instances.get(id)
     }
 
     /// Tasks of a container instance that the API knows at this moment.
@@ -119,7 +119,7 @@ impl World {
     }
 
     /// Adds a container instance for an EC2 instance, ACTIVE and connected.
-    pub(crate) fn add_container_instance(&mut self, instance: &str, cluster: &str, size: Size) -> String {
+    pub(crate) fn add_container_instance(&mut self, instance: &str, cluster: &str, size: Size) {
         let id = names::resource_id(&mut self.rng);
         let member = ContainerInstance {
             id: id.clone(),
@@ -132,9 +132,11 @@ impl World {
             attributes: BTreeMap::new(),
             tasks: Vec::new(),
         };
-        self.container_instances.insert(id.clone(), member);
+        if let Some(instance) = self.instances.get_mut(instance) {
+            instance.container_instance = Some(id.clone());
+        }
+        self.container_instances.insert(id, member);
         self.reschedule(cluster);
-        id
     }
 
     /// Changes a container instance's status.

@@ -74,6 +74,8 @@ pub struct Instance {
     pub zone: &'static str,
     /// Where in its life it is.
     pub state: Timeline<LifecycleState>,
+    /// Id of its container instance, once its agent has registered.
+    pub container_instance: Option<String>,
     /// Whether the machine is there; Auto Scaling may know later than EC2.
     pub exists: bool,
 }
@@ -96,7 +98,14 @@ impl World {
         let id = names::instance_id(&mut self.rng);
         let zone = ZONES.iter().cycle().nth(self.instances.len()).copied().unwrap_or_default();
         let state = Timeline::new(self.now, state);
-        let instance = Instance { id: id.clone(), group: group.to_owned(), zone, state, exists: true };
+        let instance = Instance {
+            id: id.clone(),
+            group: group.to_owned(),
+            zone,
+            state,
+            container_instance: None,
+            exists: true,
+        };
         self.instances.insert(id.clone(), instance);
         id
     }

@@ -5,7 +5,7 @@
 //! pending service tasks are stopped at once, running ones as the limits allow, tasks outside services are
 //! left alone, and daemon tasks go last.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     World,
@@ -14,6 +14,9 @@ use super::{
 };
 
 const MOVED: &str = "Scaling activity initiated by (deployment ecs-svc/9223370556150183303)";
+
+/// Container instances with room for one task: its service's tasks there, memory in use, id.
+type Places = BTreeSet<(usize, u32, String)>;
 
 impl Service {
     fn owner(&self) -> Owner {
@@ -67,8 +70,8 @@ impl World {
         }
         let mut wanted = service.tasks.saturating_sub(staying.len());
         let mut allowed = service.ceiling().saturating_sub(staying.len() + leaving.len());
-        let mut spread = self.spread_of(service);
-        while wanted > 0 && allowed > 0 && self.place(service, &mut spread) {
+        let mut places = if wanted.min(allowed) > 0 { self.places_for(service) } else { Places::new() };
+        while wanted > 0 && allowed > 0 && self.place(service, &mut places) {
             wanted -= 1;
             allowed -= 1;
         }
@@ -84,35 +87,30 @@ impl World {
         }
     }
 
-    /// How many tasks of the service each container instance has that could take another.
-    fn spread_of(&self, service: &Service) -> BTreeMap<String, usize> {
+    /// Where a task of the service could go: where there are fewest of it first, then where most is free.
+    fn places_for(&self, service: &Service) -> Places {
         let now = self.now;
-        let members = self
-            .members_of(&service.cluster, now)
-            .filter(|member| member.status.latest() == Status::Active && member.connected.latest());
-        let counted = members.map(|member| {
+        let members = self.members_of(&service.cluster, now).filter(|member| {
+            member.status.latest() == Status::Active
+                && member.connected.latest()
+                && service.size.fits(member.size, member.used)
+        });
+        let places = members.map(|member| {
             let tasks = self.tasks_on(member, now);
             let own = tasks.filter(|task| task.owner.is_service(&service.name) && task.is_wanted(now));
-            (member.id.clone(), own.count())
+            (own.count(), member.used.memory, member.id.clone())
         });
-        counted.collect()
+        places.collect()
     }
 
-    /// Starts one task where it fits and the service has fewest; false when it fits nowhere.
-    fn place(&mut self, service: &Service, spread: &mut BTreeMap<String, usize>) -> bool {
-        let fits = |id: &str| {
-            let member = self.container_instances.get(id);
-            member.is_some_and(|member| service.size.fits(member.size, member.used))
-        };
-        let places = spread.iter_mut().filter(|(id, _)| fits(id));
-        let Some((id, count)) = places.min_by_key(|(id, count)| {
-            (**count, self.container_instances.get(*id).map(|member| member.used.memory))
-        }) else {
-            return false;
-        };
-        *count += 1;
-        let id = id.clone();
+    /// Starts one task in the best place; false when it fits nowhere.
+    fn place(&mut self, service: &Service, places: &mut Places) -> bool {
+        let Some((own, _, id)) = places.pop_first() else { return false };
         self.start_service_task(&id, service);
+        let place = self.container_instances.get(&id);
+        if let Some(place) = place.filter(|place| service.size.fits(place.size, place.used)) {
+            places.insert((own + 1, place.used.memory, id));
+        }
         true
     }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     Happening, World,
+    clock::Moment,
     ecs::Status,
     groups::LifecycleState,
     hooks::{ActionResult, EndedBy, Outcome},
@@ -136,17 +137,17 @@ impl World {
 
     /// Tasks of an instance whose last status is not STOPPED. The truth, not a read.
     pub fn unstopped_tasks(&self, instance: &str) -> usize {
-        let members = self.container_instances.values().filter(|member| member.instance == instance);
-        let tasks = members.flat_map(|member| self.tasks_on(member, self.now));
+        let member = self.container_instance_of(instance);
+        let tasks = member.into_iter().flat_map(|member| self.tasks_on(member, self.now));
         tasks.filter(|task| !task.is_stopped(self.now)).count()
     }
 
     /// When the last task of an instance stopped; none while there is one that has not.
-    pub fn last_stop(&self, instance: &str) -> Option<super::clock::Moment> {
-        let members = self.container_instances.values().filter(|member| member.instance == instance);
-        let tasks = members.flat_map(|member| &member.tasks).filter_map(|id| self.tasks.get(id));
+    pub fn last_stop(&self, instance: &str) -> Option<Moment> {
+        let tasks = &self.container_instance_of(instance)?.tasks;
+        let tasks = tasks.iter().filter_map(|id| self.tasks.get(id));
         let ends: Option<Vec<_>> = tasks.map(|task| task.stop.as_ref().map(|stop| stop.done_at)).collect();
-        ends.and_then(|ends| ends.into_iter().max()).filter(|end| *end <= self.now)
+        ends?.into_iter().max().filter(|end| *end <= self.now)
     }
 
     /// How the lifecycle action of an instance ended; of several the last.

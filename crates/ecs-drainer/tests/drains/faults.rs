@@ -254,6 +254,24 @@ async fn stale_reads_never_let_a_running_task_go() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_that_was_placed_just_before_draining_is_not_missed() {
+    for seed in 0..20 {
+        let scenario = cluster(2).set(|settings| {
+            settings.seed = seed;
+            settings.staleness = Duration::from_secs(3);
+        });
+        let mut run = Run::new(scenario, Wiring::default());
+        run.fake.with(|world| {
+            let id = world.instances("prod-ecs").remove(0);
+            let (stop_takes, ends_after) = (Duration::from_secs(5), Duration::from_secs(60));
+            world.run_standalone(&id, "report", stop_takes, Some(ends_after)).unwrap();
+            world.scale_in_instance(&id);
+        });
+        run.finish().await.all_let_go(1, "CONTINUE");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broken_message_is_kept_aside_and_the_others_of_its_batch_are_done() {
     let mut run = Run::new(cluster(2).service("web", 2, 10), Wiring::default());
     run.scale_in(1);

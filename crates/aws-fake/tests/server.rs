@@ -1,0 +1,120 @@
+//! The binary: it says where it listens, answers, hands on what leaves it, and ends when it is told to.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sns::config::{Credentials, SharedCredentialsProvider};
+use serde_json::Value;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A running server; it ends with its standard input, so also when a test fails.
+struct Server {
+    process: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_aws-fake"))
+            .arg("--exit-with-stdin")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
+        let ready: Value = serde_json::from_str(&line).expect(&line);
+        Self { process, url: ready["listening"].as_str().expect(&line).to_owned() }
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let address = self.url.strip_prefix("http://").expect("an address");
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
+        serde_json::from_str(body).expect(body)
+    }
+
+    fn config(&self) -> SdkConfig {
+        let credentials = Credentials::new("test", "test", None, None, "test");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .endpoint_url(&self.url)
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build()
+    }
+
+    /// Waits until a thing is true of what a path answers.
+    fn wait(&self, path: &str, what: &str, is_true: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            let answer = self.get(path);
+            if is_true(&answer) {
+                return answer;
+            }
+            assert!(began.elapsed() < SOON, "{what} within {SOON:?}: {answer}");
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let ended = self.process.wait();
+        assert!(ended.is_ok_and(|status| status.success()), "the server ends well with its standard input");
+    }
+}
+
+#[tokio::test]
+async fn it_answers_and_hands_on() {
+    // A second one stands in for SNS: it takes any topic and counts its calls.
+    let topics = Server::start(&[]);
+    let server = Server::start(&["--sns-endpoint", &topics.url, "--latency-ms", "0", "--seed", "3"]);
+    assert_eq!(server.get("/health")["status"], "ok");
+    let ecs = aws_sdk_ecs::Client::new(&server.config());
+    let listed = ecs.list_container_instances().cluster("prod").send().await.expect("listed");
+    assert_eq!(listed.container_instance_arns().len(), 3);
+    let scaling = aws_sdk_autoscaling::Client::new(&server.config());
+    let hook = scaling.put_lifecycle_hook().lifecycle_hook_name("drain").auto_scaling_group_name("prod-ecs");
+    let hook = hook.lifecycle_transition("autoscaling:EC2_INSTANCE_TERMINATING").role_arn("role");
+    hook.notification_target_arn("arn:aws:sns:us-east-1:000000000000:drain").send().await.expect("put");
+    let scale = scaling.set_desired_capacity().auto_scaling_group_name("prod-ecs").desired_capacity(2);
+    scale.send().await.expect("scaled in");
+    topics.wait("/calls", "the test notification and the lifecycle message", |calls| calls["Publish"] == 2);
+    assert_eq!(server.get("/calls")["SetDesiredCapacity"], 1);
+    let history = server.get("/history");
+    let entries = history.as_array().expect("a list").iter();
+    let states: Vec<_> = entries.filter(|entry| entry["what"] == "instance_state").collect();
+    assert_eq!(states.last().expect("states")["state"], "Terminating:Wait");
+    assert!(states[0]["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{}", states[0]);
+}
+
+#[test]
+fn what_it_cannot_do_it_says() {
+    let rows = [
+        (["--scenario", "no-such.json"], "cannot read the scenario no-such.json"),
+        (["--port", "65536"], "65536 is not in 0..=65535"),
+        (["--no-such", "option"], "unexpected argument '--no-such'"),
+    ];
+    for (arguments, expected) in rows {
+        let output = Command::new(env!("CARGO_BIN_EXE_aws-fake")).args(arguments).output().expect("it ran");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+}
