@@ -156,6 +156,8 @@ struct UpdateState {
 }
 
 /// DRAINING is refused unless an instance is ACTIVE; being DRAINING already is no error.
+/// The answer has the new status; its counts may be as old as those of any read, since nothing says that
+/// they are not.
 pub(super) fn update_state(world: &mut World, parameters: Value) -> Answer {
     let ask: UpdateState = input(parameters)?;
     let now = world.now();
@@ -175,8 +177,13 @@ pub(super) fn update_state(world: &mut World, parameters: Value) -> Answer {
             Some(Status::Inactive) => failures.push(failure(&arn, "INACTIVE")),
             Some(_) => {
                 world.set_status(&id, status);
+                let seen_at = world.read_moment();
                 let member = world.container_instances.get(&id);
-                updated.extend(member.and_then(|member| describe_one(world, member, now, &[])));
+                let mut answer = member.and_then(|member| describe_one(world, member, seen_at, &[]));
+                if let Some(answer) = &mut answer {
+                    answer["status"] = status.name().into();
+                }
+                updated.extend(answer);
             }
         }
     }

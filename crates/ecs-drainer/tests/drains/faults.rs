@@ -261,6 +261,7 @@ async fn a_task_that_was_placed_just_before_draining_is_not_missed() {
             settings.staleness = Duration::from_secs(3);
         });
         let mut run = Run::new(scenario, Wiring::default());
+        run.run(10).await;
         run.fake.with(|world| {
             let id = world.instances("prod-ecs").remove(0);
             let (stop_takes, ends_after) = (Duration::from_secs(5), Duration::from_secs(60));
