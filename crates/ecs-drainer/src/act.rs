@@ -17,6 +17,8 @@ use crate::settings::Outcome;
 const TEN: usize = 10;
 /// Bytes a call: `PublishBatch`, ten messages together.
 const PUBLISH_BYTES: usize = 256 * 1024;
+/// As a policy names it: it covers `PublishBatch`.
+const PUBLISH: &str = "sns:Publish";
 /// Calls at a time. ECS writes refill at 40 a second, from a bucket of 100.
 const SIDE_BY_SIDE: usize = 8;
 
@@ -125,7 +127,6 @@ fn taken<T>(answer: Result<T, Fault>) -> Result<Taken, Fault> {
 
 /// Publishes continuations, ten a call; returns those that were not taken, by their place in `drains`.
 pub async fn publish(clients: &Clients, topic: &str, drains: &[Drain]) -> HashMap<usize, Fault> {
-    const OPERATION: &str = "sns:Publish";
     let mut failed = HashMap::new();
     let mut entries = Vec::with_capacity(drains.len());
     for (at, drain) in drains.iter().enumerate() {
@@ -133,7 +134,7 @@ pub async fn publish(clients: &Clients, topic: &str, drains: &[Drain]) -> HashMa
         let size = message.len();
         match PublishBatchRequestEntry::builder().id(at.to_string()).message(message).build() {
             Ok(entry) => entries.push((at, size, entry)),
-            Err(error) => drop(failed.insert(at, unsent(OPERATION, &error))),
+            Err(error) => drop(failed.insert(at, unsent(PUBLISH, &error))),
         }
     }
     let calls = batch::split(entries, TEN, PUBLISH_BYTES, |(_, size, _)| *size);
@@ -143,24 +144,24 @@ pub async fn publish(clients: &Clients, topic: &str, drains: &[Drain]) -> HashMa
             let request = clients.sns.publish_batch().topic_arn(topic);
             let entries = entries.into_iter().map(|(.., entry)| entry).collect();
             let answer = request.set_publish_batch_request_entries(Some(entries)).send().await;
-            match answer.map_err(|error| Fault::of(OPERATION, error)) {
+            match answer.map_err(|error| Fault::of(PUBLISH, error)) {
                 Err(fault) => places.into_iter().map(|at| (at, fault.clone())).collect(),
                 Ok(answer) => {
-                    answer.failed.unwrap_or_default().into_iter().filter_map(refused).collect::<Vec<_>>()
+                    answer.failed.unwrap_or_default().into_iter().filter_map(unpublished).collect::<Vec<_>>()
                 }
             }
         })
         .buffer_unordered(SIDE_BY_SIDE)
         .collect::<Vec<_>>();
     failed.extend(answers.await.into_iter().flatten());
-    return failed;
+    failed
+}
 
-    /// A 200 answer can hold refusals; `sender_fault` says whose they are.
-    fn refused(entry: BatchResultErrorEntry) -> Option<(usize, Fault)> {
-        let kind = if entry.sender_fault { Kind::Invalid } else { Kind::Unavailable };
-        let message = entry.message.unwrap_or_default();
-        Some((entry.id.parse().ok()?, Fault { operation: OPERATION, code: entry.code, message, kind }))
-    }
+/// A 200 answer can hold refusals; `sender_fault` says whose they are.
+fn unpublished(entry: BatchResultErrorEntry) -> Option<(usize, Fault)> {
+    let kind = if entry.sender_fault { Kind::Invalid } else { Kind::Unavailable };
+    let message = entry.message.unwrap_or_default();
+    Some((entry.id.parse().ok()?, Fault { operation: PUBLISH, code: entry.code, message, kind }))
 }
 
 /// Leaves marks on container instances of one cluster, ten a call; returns what could not be written.

@@ -64,6 +64,7 @@ fn fault() -> Fault {
 }
 
 /// `web` of a service, `job` standalone; small letters are STOPPED, `!` is no longer wanted.
+#[allow(clippy::unnecessary_wraps, reason = "the tables say what a sight holds")]
 fn tasks(words: &str) -> Option<Result<Vec<Task>, Fault>> {
     let task = |(at, word): (usize, &str)| {
         let name = word.trim_end_matches('!').to_lowercase();
@@ -90,6 +91,7 @@ fn said(plan: &Plan) -> String {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
 fn the_next_step_follows_from_what_was_seen() {
     let draining = |wanted| Presence::Registered(registered(Status::Draining, wanted));
     let active = Presence::Registered(registered(Status::Active, 0));

@@ -15,55 +15,48 @@ use ecs_drainer::settings::Settings;
 use ecs_drainer::{Clients, Drainer};
 
 /// The topic of every scenario here.
-pub const TOPIC: &str = "ecs-drain";
-const HOUR: Duration = Duration::from_secs(3_600);
-
+pub(crate) const TOPIC: &str = "ecs-drain";
 /// How long a lifecycle action may last at all, and so a run.
-pub const LIMIT: Duration = Duration::from_secs(50 * 3_600);
+pub(crate) const LIMIT: Duration = Duration::from_secs(50 * 3_600);
 
 /// A world with a function in it.
-pub struct Run {
-    pub fake: FakeAws,
-    pub plumbing: Plumbing,
+pub(crate) struct Run {
+    pub(crate) fake: FakeAws,
+    pub(crate) plumbing: Plumbing,
 }
 
 /// How the function is run.
-pub struct Wiring {
-    pub variables: Vec<(&'static str, &'static str)>,
-    pub plumbing: PlumbingSettings,
+#[derive(Default)]
+pub(crate) struct Wiring {
+    pub(crate) variables: Vec<(&'static str, &'static str)>,
+    pub(crate) plumbing: PlumbingSettings,
     /// Whether every invocation gets a new environment, so that nothing is ever remembered.
-    pub cold: bool,
-}
-
-impl Default for Wiring {
-    fn default() -> Self {
-        Self { variables: Vec::new(), plumbing: PlumbingSettings::default(), cold: false }
-    }
+    pub(crate) cold: bool,
 }
 
 impl Wiring {
-    pub fn with(variables: &[(&'static str, &'static str)]) -> Self {
+    pub(crate) fn with(variables: &[(&'static str, &'static str)]) -> Self {
         Self { variables: variables.to_vec(), ..Self::default() }
     }
 
-    pub fn cold(mut self) -> Self {
+    pub(crate) fn cold(mut self) -> Self {
         self.cold = true;
         self
     }
 
-    pub fn plumbing(mut self, change: impl FnOnce(&mut PlumbingSettings)) -> Self {
+    pub(crate) fn plumbing(mut self, change: impl FnOnce(&mut PlumbingSettings)) -> Self {
         change(&mut self.plumbing);
         self
     }
 }
 
 /// One cluster `prod` of so many instances whose group's hook tells the topic.
-pub fn cluster(instances: usize) -> Scenario {
+pub(crate) fn cluster(instances: usize) -> Scenario {
     Scenario::new(1).cluster("prod", instances).hook(TOPIC, 900)
 }
 
 impl Run {
-    pub fn new(scenario: Scenario, wiring: Wiring) -> Self {
+    pub(crate) fn new(scenario: Scenario, wiring: Wiring) -> Self {
         let fake = FakeAws::new(scenario);
         let config = fake.sdk_config_with(sdk::retries(), sdk::timeouts());
         let topic = aws_fake::world::names::topic_arn(TOPIC);
@@ -88,7 +81,7 @@ impl Run {
     }
 
     /// Lets the first instances of the group leave.
-    pub fn scale_in(&mut self, instances: usize) -> Vec<String> {
+    pub(crate) fn scale_in(&mut self, instances: usize) -> Vec<String> {
         self.fake.with(|world| {
             world.scale_in("prod-ecs", instances);
             world.held_instances()
@@ -96,21 +89,21 @@ impl Run {
     }
 
     /// Runs on for so many seconds.
-    pub async fn run(&mut self, seconds: u64) {
+    pub(crate) async fn run(&mut self, seconds: u64) {
         assert!(!self.plumbing.run_until(|_| false, Duration::from_secs(seconds)).await);
     }
 
     /// Runs until nothing is left to happen, and checks what must hold whatever the scenario was: every
     /// held instance was let go, none while a task had not stopped unless that was allowed, nothing
     /// forgotten and nothing in the dead letters.
-    pub async fn finish(&mut self) -> &mut Self {
+    pub(crate) async fn finish(&mut self) -> &mut Self {
         assert!(self.plumbing.run_until_quiet(LIMIT).await, "still busy: {:?}", self.plumbing);
         assert_eq!(self.plumbing.stats().dead_letters, Vec::<String>::new(), "dead letters");
         self
     }
 
     /// What became of each instance that was held: result, by whom, and how many tasks had not stopped.
-    pub fn outcomes(&self) -> Vec<(String, EndedBy, usize)> {
+    pub(crate) fn outcomes(&self) -> Vec<(String, EndedBy, usize)> {
         self.fake.with(|world| {
             let actions = world.actions().map(|action| {
                 let outcome = action.outcome.expect("the action has ended");
@@ -121,14 +114,14 @@ impl Run {
     }
 
     /// Asserts that so many instances were let go by the function, with this result, and empty.
-    pub fn all_let_go(&self, instances: usize, result: &str) -> &Self {
+    pub(crate) fn all_let_go(&self, instances: usize, result: &str) -> &Self {
         let expected = vec![(result.to_owned(), EndedBy::Call, 0); instances];
         assert_eq!(self.outcomes(), expected, "{:#?}", self.story());
         self
     }
 
     /// Seconds from the last task's end to the hook's, for an instance that was let go.
-    pub fn delay(&self, instance: &str) -> f64 {
+    pub(crate) fn delay(&self, instance: &str) -> f64 {
         self.fake.with(|world| {
             let end = world.hook_outcome(instance).expect("the hook has ended").at;
             let last = world.last_stop(instance).expect("all tasks have stopped");
@@ -136,17 +129,17 @@ impl Run {
         })
     }
 
-    pub fn count(&self, operation: &str) -> usize {
+    pub(crate) fn count(&self, operation: &str) -> usize {
         self.fake.with(|world| world.count_calls(operation))
     }
 
     /// Calls of the function, without those of the scenario.
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.fake.with(|world| world.calls_by_operation().values().sum())
     }
 
     /// Every call with its time and its error: what a failed assertion prints.
-    pub fn story(&self) -> Vec<String> {
+    pub(crate) fn story(&self) -> Vec<String> {
         self.fake.with(|world: &mut World| {
             let line = |(at, operation, error): (Duration, &str, Option<&str>)| {
                 format!("{:8.2} {operation} {}", at.as_secs_f64(), error.unwrap_or_default())
@@ -156,6 +149,6 @@ impl Run {
     }
 }
 
-pub fn hours(n: u32) -> Duration {
-    HOUR * n
+pub(crate) fn hours(n: u32) -> Duration {
+    Duration::from_secs(3_600) * n
 }
