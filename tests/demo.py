@@ -45,7 +45,7 @@ def line(history: list[drain.Entry], seen: int, stack: Stack) -> tuple[str, ...]
         return None
     now = states[-1]
     news = [said for entry in history[seen:] if (said := narrate(entry, now.instance))]
-    return (f"{now.seconds:.1f}", str(drain.passes(stack)), *now.row(), "; ".join(dict.fromkeys(news)))
+    return (f"{now.seconds():.1f}", str(drain.passes(stack)), *now.row(), "; ".join(dict.fromkeys(news)))
 
 
 def watch(stack: Stack, console: Console, seconds: float) -> list[drain.Entry]:
@@ -56,9 +56,9 @@ def watch(stack: Stack, console: Console, seconds: float) -> list[drain.Entry]:
         while time.monotonic() < deadline:
             history = stack.history()
             row = line(history, seen, stack)
-            if row and row[1:] != last:
+            if row and (row[1:-1] != last or row[-1]):
                 show(row)
-                last, seen = row[1:], len(history)
+                last, seen = row[1:-1], len(history)
             if any(state.gone for state in drain.replay(history)):
                 return history
             time.sleep(LOOK_SECONDS)
@@ -84,9 +84,9 @@ def report(verdict: drain.Verdict, passes: int, console: Console) -> None:
     for check, holds in verdict.checks.items():
         console.print(f"  [{'green' if holds else 'red'}]{'yes' if holds else 'NO ':3}[/] {check}")
     calls = ", ".join(f"{operation} {count}" for operation, count in sorted(verdict.calls.items()))
-    console.print(f"{passes} invocations, {verdict.calls.total()} API calls: {calls}", highlight=False)
+    print(f"{passes} invocations, {sum(verdict.calls.values())} API calls: {calls}")
     if verdict.seconds_after_last_stop is not None:
-        console.print(f"hook completed {verdict.seconds_after_last_stop:.1f} s after the last task had stopped")
+        print(f"hook completed {verdict.seconds_after_last_stop:.1f} s after the last task had stopped")
     console.print("[bold green]PASS[/]" if verdict.passed else "[bold red]FAIL[/]")
 
 
@@ -119,7 +119,7 @@ def main() -> int:
         print(f"FAIL: {fault}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as interrupt:
-        print(f"ended by {interrupt or 'Ctrl-C'}; nothing is left running", file=sys.stderr)
+        print(f"ended by {str(interrupt) or 'Ctrl-C'}; nothing is left running", file=sys.stderr)
         return 143 if isinstance(interrupt, Terminated) else 130
 
 

@@ -11,7 +11,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from local_stack import Stack
@@ -68,17 +68,15 @@ class Leaving:
     tasks: dict[str, str] = field(default_factory=dict)  # id → group, of those on it that have not stopped
     running: set[str] = field(default_factory=set)  # of those, the ones that ECS still counts
     began: datetime | None = None
-    now: datetime | None = None
 
     @property
     def gone(self) -> bool:
         """Whether the instance is terminated."""
         return self.state == LAST_STATE
 
-    @property
     def seconds(self) -> float:
-        """Since the scale-in reached the instance."""
-        return (self.now - self.began).total_seconds() if self.now and self.began else 0.0
+        """Since the scale-in reached the instance; the fake runs on this machine's clock."""
+        return (datetime.now(timezone.utc) - self.began).total_seconds() if self.began else 0.0
 
     def row(self) -> tuple[str, ...]:
         """What is worth a line when it changes."""
@@ -111,9 +109,8 @@ def replay(history: list[Entry]) -> Iterator[Leaving]:
             now.container_instance = entry["status"]
         elif what.startswith("hook_") or what == "heartbeat":
             now.hook = {"hook_started": "waiting", "hook_completed": entry.get("result", "")}.get(what, "heartbeat")
-        now.now = moment(entry)
         if now.state.startswith("Terminat"):
-            now.began = now.began or now.now
+            now.began = now.began or moment(entry)
             yield now
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -83,6 +84,7 @@ def local_stack(parameters: Mapping[str, object], say: Say = print) -> Iterator[
         with step(say, "sam deploy"):
             deploy(stack, parameters, register)
         yield stack
+    shutil.rmtree(run / "tmp", ignore_errors=True)  # the emulator's copies of the function; the logs stay
 
 
 @contextlib.contextmanager

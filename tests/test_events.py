@@ -1,0 +1,65 @@
+"""Every sample event, sent to the function as `cargo lambda invoke` sends it on a laptop."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from environment import LOCAL, ROOT, clean_environment
+from local_stack import FAKED, start_fake
+from processes import Child, children, free_port, wait_for
+
+FUNCTION = "ecs-drainer"
+EVENTS = sorted((ROOT / "events" / FUNCTION).glob("*.json"))
+BUILD_SECONDS = 900  # a debug build from nothing
+INVOKE_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def invoke() -> Iterator[list[str]]:
+    """The command that sends an event; the function's AWS is the fake."""
+    run = LOCAL / "tests"
+    run.mkdir(parents=True, exist_ok=True)
+    with children() as register:
+        fake = start_fake(run, clean_environment(), register)
+        endpoints = [*FAKED.values(), "AWS_ENDPOINT_URL"]
+        environment = clean_environment() | {name: fake for name in endpoints}
+        environment |= {"DRAIN_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:drain", "SETTLE_SECONDS": "0"}
+        address = ["--invoke-address", "127.0.0.1", "--invoke-port", str(free_port())]
+        watch = ["cargo", "lambda", "watch", "--ignore-changes", *address]
+        watching = register(Child(watch, environment, run / "cargo-lambda-watch.log", ROOT / "crates" / FUNCTION))
+        command = ["cargo", "lambda", "invoke", FUNCTION, *address]
+
+        def answers() -> bool:
+            watching.running()
+            # Before it listens, this fails at once; then it waits for the build.
+            return "onnect" not in send(command, EVENTS[0], BUILD_SECONDS).stderr
+
+        wait_for(f"{FUNCTION} is built and answers", answers, BUILD_SECONDS, interval=1)
+        yield command
+
+
+def send(command: list[str], event: Path, seconds: float = INVOKE_SECONDS) -> subprocess.CompletedProcess[str]:
+    """One invocation."""
+    return subprocess.run(
+        [*command, "--data-file", str(event)],
+        env=clean_environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.stem)
+def test_sample_event(invoke: list[str], event: Path) -> None:
+    """`bad-*` is answered with an error or with the ids of the records that failed, everything else with neither."""
+    answer = send(invoke, event)
+    failures = json.loads(answer.stdout or "null") if answer.returncode == 0 else None
+    failed = answer.returncode != 0 or bool((failures or {}).get("batchItemFailures"))
+    assert failed == event.stem.startswith("bad-"), answer.stdout + answer.stderr
