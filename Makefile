@@ -55,8 +55,7 @@ size: venvs ## the binaries are no larger than tests/build.py allows
 	@$(JUDGE)/python tests/build.py
 
 fake:
-	@echo "cargo build aws-fake"
-	@cargo build --quiet --locked -p aws-fake
+	cargo build --locked -p aws-fake
 	@cargo fetch --quiet --locked
 
 build: .venv/sam/stamp ## sam build for AWS, arm64 (cargo-lambda brings Zig, which links for it on any machine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from environment import LOCAL, ROOT, clean_environment
@@ -34,7 +35,7 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def build(run: Path, register: Register) -> None:
+def build(run: Path, register: Register, say: Callable[[str], None] = print) -> None:
     """`sam build`, when something has changed since the last one: it takes long even to find out that nothing has."""
     stamp, now = LOCAL / "built", fingerprint()
     if stamp.exists() and stamp.read_text() == now:
@@ -44,7 +45,7 @@ def build(run: Path, register: Register) -> None:
     no_settings.touch()
     command = ["sam", "build", "--template", ROOT / "template.yaml", "--build-dir", BUILT]
     command += ["--config-file", no_settings, "--parameter-overrides", f"Architecture={architecture()}"]
-    register(Child(command, clean_environment(), run / "sam-build.log", ROOT)).result(BUILD_SECONDS)
+    register(Child(command, clean_environment(), run / "sam-build.log", ROOT)).result(BUILD_SECONDS, say)
     stamp.write_text(now)
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -18,8 +19,12 @@ from environment import ROOT, isolate
 from local_stack import Stack, local_stack
 from processes import Failed, Terminated
 
-COLUMNS = ("seconds", "passes", "instance", "container instance", "running", "not stopped", "hook", "what happened")
-NUMBERS = {"seconds", "passes", "running", "not stopped"}
+COLUMNS = ("sec", "runs", "instance", "in ECS", "wanted", "left", "hook", "what happened")
+NUMBERS = {"sec", "runs", "wanted", "left"}
+LEGEND = (
+    "runs: of the function; wanted: tasks that ECS still wants on the instance; "
+    "left: tasks whose containers are still there"
+)
 LOOK_SECONDS = 0.5
 
 
@@ -68,13 +73,15 @@ def watch(stack: Stack, console: Console, seconds: float) -> list[drain.Entry]:
 @contextlib.contextmanager
 def timeline(console: Console) -> Iterator[Callable[[tuple[str, ...]], None]]:
     """Takes rows: a growing table on a terminal, plain lines elsewhere."""
+    console.print(LEGEND, style="dim", highlight=False)
     if not console.is_terminal:
         print(" | ".join(COLUMNS))
         yield lambda row: print(" | ".join(row), flush=True)
         return
-    table = Table(title="One instance leaves", title_justify="left", expand=True)
-    for column in COLUMNS:
-        table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
+    table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False)
+    for column in COLUMNS[:-1]:
+        table.add_column(column, justify="right" if column in NUMBERS else "left", no_wrap=True)
+    table.add_column(COLUMNS[-1], ratio=1)
     with Live(table, console=console, refresh_per_second=4):
         yield lambda row: table.add_row(*row)
 

@@ -78,7 +78,7 @@ def local_stack(parameters: Mapping[str, object], say: Say = print) -> Iterator[
     (run / "empty.toml").touch()
     with children() as register:
         with step(say, f"build ({architecture()})"):
-            build(run, register)
+            build(run, register, say)
         with step(say, "start the fake AWS and the emulator"):
             stack = start(run, register)
         with step(say, "sam deploy"):
@@ -99,8 +99,9 @@ def fake_aws(run: Path, *arguments: str) -> Iterator[str]:
 def step(say: Say, what: str) -> Iterator[None]:
     """Says what is being done, and what it took."""
     began = time.monotonic()
+    say(f"          {what} ...")
     yield
-    say(f"{time.monotonic() - began:6.1f} s  {what}")
+    say(f"{time.monotonic() - began:6.1f} s  {what}: done")
 
 
 def start(run: Path, register: Register) -> Stack:

@@ -15,6 +15,7 @@ from typing import IO, TypeVar
 T = TypeVar("T")
 
 GRACE_SECONDS = 5.0
+SAY_SECONDS = 15.0
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -77,14 +78,20 @@ class Child:
         if (code := self.process.poll()) is not None:
             raise self.failure(f"ended with {code}")
 
-    def result(self, seconds: float) -> None:
-        """Waits for a success."""
-        try:
-            code = self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise self.failure(f"still running after {seconds:g} seconds") from None
-        if code != 0:
-            raise self.failure(f"ended with {code}")
+    def result(self, seconds: float, say: Callable[[str], None] | None = None) -> None:
+        """Waits for a success; on long work says now and then that it goes on."""
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < seconds:
+            try:
+                code = self.process.wait(min(SAY_SECONDS, seconds - passed))
+            except subprocess.TimeoutExpired:
+                if say:
+                    say(f"{time.monotonic() - began:6.0f} s  {self.name} is at work")
+                continue
+            if code != 0:
+                raise self.failure(f"ended with {code}")
+            return
+        raise self.failure(f"still running after {seconds:g} seconds")
 
     def stop(self) -> None:
         """Ends the process group, gently and then not, and makes sure that nobody of it is left."""
