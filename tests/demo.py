@@ -100,7 +100,7 @@ def report(verdict: drain.Verdict, passes: int, console: Console) -> None:
 def show(console: Console, seconds: float, interval: int) -> bool:
     """The whole demo; whether the drain was right."""
     # Five seconds between passes instead of three minutes: a demo's tasks stop within seconds.
-    with local_stack({"PassIntervalSeconds": interval}, say=print) as stack:
+    with local_stack({"PassIntervalSeconds": interval}, say=print, quick=True) as stack:
         print("$", shlex.join(drain.put_hook_command(stack)))
         drain.attach_hook(stack)
         before, after = drain.scale_in(stack)

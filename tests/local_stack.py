@@ -21,7 +21,7 @@ from typing import Any
 
 import boto3
 
-from build import BUILT, architecture, build
+from build import architecture, build
 from environment import LOCAL, ROOT, clean_environment, client_settings
 from processes import Child, Failed, Register, children, free_port, wait_for
 
@@ -71,18 +71,23 @@ Say = Callable[[str], None]
 
 
 @contextlib.contextmanager
-def local_stack(parameters: Mapping[str, object], say: Say = print) -> Iterator[Stack]:
-    """Builds, starts, deploys; ends everything at the end. `parameters` are the template's."""
+def local_stack(parameters: Mapping[str, object], say: Say = print, quick: bool = False) -> Iterator[Stack]:
+    """Builds (unoptimised, if it shall be quick), starts, deploys; ends everything at the end.
+
+    `parameters` are the template's.
+    """
+    began = time.monotonic()
     run = LOCAL / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     run.mkdir(parents=True)
     (run / "empty.toml").touch()
     with children() as register:
         with step(say, f"build ({architecture()})"):
-            build(run, register, say)
+            built = build(run, register, say, quick)
         with step(say, "start the fake AWS and the emulator"):
             stack = start(run, register)
         with step(say, "sam deploy"):
-            deploy(stack, parameters, register)
+            deploy(stack, built, parameters, register)
+        say(f"{time.monotonic() - began:6.1f} s  ready")
         yield stack
     shutil.rmtree(run / "tmp", ignore_errors=True)  # the emulator's copies of the function; the logs stay
 
@@ -153,11 +158,11 @@ def start_fake(run: Path, environment: Mapping[str, str], register: Register, *a
     return wait_for("the fake listens", listening, READY_SECONDS)
 
 
-def deploy(stack: Stack, parameters: Mapping[str, object], register: Register) -> None:
+def deploy(stack: Stack, built: Path, parameters: Mapping[str, object], register: Register) -> None:
     """`sam deploy` as on AWS, with every choice spelled out, so that nobody's samconfig.toml plays a part."""
     stack.client("s3").create_bucket(Bucket=ARTIFACTS)
     overrides = {"Architecture": architecture(), **parameters}
-    command = ["sam", "deploy", "--template-file", BUILT / "template.yaml"]
+    command = ["sam", "deploy", "--template-file", built / "template.yaml"]
     command += ["--config-file", stack.logs / "empty.toml", "--stack-name", STACK_NAME, "--s3-bucket", ARTIFACTS]
     command += ["--region", stack.environment["AWS_REGION"], "--capabilities", "CAPABILITY_IAM"]
     command += ["--no-confirm-changeset", "--no-progressbar", "--parameter-overrides"]

@@ -24,6 +24,8 @@ pub struct Settings {
     pub faults: Vec<Fault>,
     /// Whether every topic exists: the server's topics live elsewhere.
     pub any_topic: bool,
+    /// Whether the filters of `ListContainerInstances` are passed over, as some emulators do.
+    pub ignore_filters: bool,
     /// From a change in a cluster to the service scheduler's answer to it.
     #[serde(rename = "scheduling_seconds", with = "seconds")]
     pub scheduling: Duration,
@@ -47,6 +49,7 @@ impl Default for Settings {
             throttling: true,
             faults: Vec::new(),
             any_topic: false,
+            ignore_filters: false,
             scheduling: Duration::from_secs(1),
             boot: Duration::from_secs(30),
             termination: Duration::from_secs(1),

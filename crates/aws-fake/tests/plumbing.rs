@@ -71,7 +71,7 @@ async fn failures_come_back_and_die_at_last() {
     ];
     for (case, answer, direct, expected) in rows {
         let fake = fake(vec![]);
-        let settings = PlumbingSettings { direct, ..PlumbingSettings::default() };
+        let settings = PlumbingSettings { direct, max_receive: 5, ..PlumbingSettings::default() };
         let (mut plumbing, seen) = recorder(&fake, settings, answer);
         fake.with(|world| world.publish("arn:aws:sns:us-east-1:123456789012:drain", &json!({})));
         assert!(plumbing.run_until_quiet(HOUR * 2).await, "{case}");
@@ -174,7 +174,10 @@ async fn a_function_drains_through_faults() {
 #[tokio::test(start_paused = true)]
 async fn a_function_that_hangs_is_ended() {
     let fake = fake(vec![]);
-    let mut plumbing = Plumbing::new(&fake, PlumbingSettings::default(), |_| std::future::pending());
+    let mut plumbing =
+        Plumbing::new(&fake, PlumbingSettings { max_receive: 5, ..PlumbingSettings::default() }, |_| {
+            std::future::pending()
+        });
     plumbing.send("{}");
     assert!(plumbing.run_until_quiet(HOUR).await);
     let stats = plumbing.stats();

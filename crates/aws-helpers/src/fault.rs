@@ -4,7 +4,6 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 /// What can be done about a fault.
@@ -38,6 +37,7 @@ pub struct Fault {
 
 impl Fault {
     /// Reads what went wrong out of an SDK error.
+    #[allow(clippy::needless_pass_by_value, reason = "for map_err: the error ends here")]
     pub fn of<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -59,7 +59,7 @@ impl Fault {
             (_, Some(400..=499)) => Kind::Invalid,
             _ => Kind::Unavailable,
         };
-        Self { operation, code: code.to_owned(), message: DisplayErrorContext(error).to_string(), kind }
+        Self { operation, code: code.to_owned(), message: causes(&error), kind }
     }
 
     /// Whether the service said just this: for the errors that its model does not know and that only
@@ -68,6 +68,12 @@ impl Fault {
     pub fn says(&self, code: &str, message_begins: &str) -> bool {
         self.code == code && self.message.starts_with(message_begins)
     }
+}
+
+/// The error and its causes, in their own words; not their debug text, which holds headers and bodies.
+fn causes(error: &dyn std::error::Error) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// By code, since services answer 400 to nearly everything.

@@ -6,8 +6,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
 
-/// Attempts a call, the first included. Four, with the SDK's exponential back-off and jitter, ride out
-/// about 7 s of throttling; what lasts longer is left to the next delivery.
+/// Attempts a call, the first included. Four, with the SDK's back-off (1, 2, 4 s at
+/// most), ride out some seconds of throttling; what lasts longer is left to the next delivery.
 pub const ATTEMPTS: u32 = 4;
 
 /// Time allowed for one attempt. The SDK has none of its own (its newest defaults set only a connect
@@ -51,10 +51,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operation_has_time_for_every_attempt_that_fails_at_once_and_one_that_hangs() {
-        assert!(OPERATION_TIMEOUT > ATTEMPT_TIMEOUT * 2);
+    fn every_client_gets_the_same_patience() {
+        let timeouts = timeouts();
+        for (name, found, expected) in [
+            ("an attempt", timeouts.operation_attempt_timeout(), Some(ATTEMPT_TIMEOUT)),
+            ("a call with all its attempts", timeouts.operation_timeout(), Some(OPERATION_TIMEOUT)),
+            ("a connection: the SDK's own default", timeouts.connect_timeout(), None),
+        ] {
+            assert_eq!(found, expected, "{name}");
+        }
         assert_eq!(retries().max_attempts(), ATTEMPTS);
-        assert_eq!(timeouts().operation_timeout(), Some(OPERATION_TIMEOUT));
-        assert_eq!(timeouts().operation_attempt_timeout(), Some(ATTEMPT_TIMEOUT));
+        assert!(OPERATION_TIMEOUT > ATTEMPT_TIMEOUT * 2, "time for one attempt that hangs, and the others");
     }
 }

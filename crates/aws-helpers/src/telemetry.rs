@@ -20,10 +20,6 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// The variable in which Lambda passes the log level of `LoggingConfig.ApplicationLogLevel`.
 const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 
-/// Crates of which everything is logged that the level admits. All others (the SDK logs bodies at
-/// DEBUG) are heard from WARN on.
-const OURS: [&str; 4] = ["aws_helpers", "ecs_drainer", "tag_policy", "ecs_metrics"];
-
 /// Starts logging to standard output, for the life of the process.
 pub fn install(function: &'static str) {
     let level = std::env::var_os(LEVEL).and_then(|level| level.into_string().ok());
@@ -41,7 +37,7 @@ where
         .event_format(Lines { function })
         .fmt_fields(JsonFields::new())
         .with_writer(writer);
-    tracing_subscriber::registry().with(lines.with_filter(admitted(threshold(level))))
+    tracing_subscriber::registry().with(lines.with_filter(admitted(function, threshold(level))))
 }
 
 /// Lambda's six levels; FATAL has no counterpart here and admits what ERROR does.
@@ -55,10 +51,14 @@ fn threshold(level: Option<&str>) -> LevelFilter {
     }
 }
 
-fn admitted(level: LevelFilter) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+/// Of the function's own crate (named like it) and of this one, what the level admits. All others are
+/// heard from WARN on: the SDK logs bodies at DEBUG.
+fn admitted(function: &str, level: LevelFilter) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    let function = function.replace('-', "_");
     filter_fn(move |metadata| {
         let root = metadata.target().split("::").next().unwrap_or_default();
-        let most = if OURS.contains(&root) { level } else { level.min(LevelFilter::WARN) };
+        let ours = root == function || root == "aws_helpers";
+        let most = if ours { level } else { level.min(LevelFilter::WARN) };
         // The runtime's span carries the request id: it passes whatever the level is.
         let carries_request_id = metadata.is_span() && root == "lambda_runtime";
         carries_request_id || metadata.level() <= &most
@@ -154,10 +154,10 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             let span = tracing::info_span!(target: "lambda_runtime::layers::trace", "Lambda runtime invoke", requestId = "r-1");
             let _inside = span.enter();
-            tracing::debug!(target: "ecs_drainer::act", "looking");
-            tracing::info!(target: "ecs_drainer::act", pass = 3, empty = true, "waiting");
-            tracing::warn!(target: "ecs_drainer", "slow");
-            tracing::error!(target: "ecs_drainer", "failed \"here\"\n");
+            tracing::debug!(target: "a_function::act", "looking");
+            tracing::info!(target: "a_function::act", pass = 3, empty = true, "waiting");
+            tracing::warn!(target: "a_function", "slow");
+            tracing::error!(target: "a_function", "failed \"here\"\n");
             tracing::debug!(target: "aws_smithy_runtime::client", "a body");
             tracing::info!(target: "hyper", "noise");
             tracing::error!(target: "lambda_runtime", "runtime failed");

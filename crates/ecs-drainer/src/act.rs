@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_helpers::batch;
+use aws_helpers::batch::{self, Blame};
 use aws_helpers::fault::{Fault, Kind};
 use aws_sdk_ecs::types::{Attribute, ContainerInstanceStatus, TargetType};
 use aws_sdk_sns::types::{BatchResultErrorEntry, PublishBatchRequestEntry};
@@ -164,22 +164,29 @@ fn unpublished(entry: BatchResultErrorEntry) -> Option<(usize, Fault)> {
     Some((entry.id.parse().ok()?, Fault { operation: PUBLISH, code: entry.code, message, kind }))
 }
 
-/// Leaves marks on container instances of one cluster, ten a call; returns what could not be written.
-pub async fn mark(clients: &Clients, cluster: &str, marks: Vec<(String, Mark)>) -> Vec<Fault> {
+/// Leaves marks on container instances of one cluster, ten a call; returns those that could not be left,
+/// by ARN. One instance that is gone, or has its ten attributes already, spoils nobody else's.
+pub async fn mark(clients: &Clients, cluster: &str, marks: Vec<(String, Mark)>) -> Vec<(String, Fault)> {
     const OPERATION: &str = "ecs:PutAttributes";
-    let attribute = |(arn, mark): (String, Mark)| {
+    let attribute = |(arn, mark): &(String, Mark)| {
         let attribute = Attribute::builder().name(Mark::ATTRIBUTE).value(mark.to_value());
         attribute.target_type(TargetType::ContainerInstance).target_id(arn).build()
     };
+    let call = async |marks: &[(String, Mark)]| {
+        let attributes = marks.iter().map(attribute).collect::<Result<Vec<_>, _>>();
+        let attributes = attributes.map_err(|error| unsent(OPERATION, &error))?;
+        let request = clients.ecs.put_attributes().cluster(cluster).set_attributes(Some(attributes));
+        request.send().await.map_err(|error| Fault::of(OPERATION, error))
+    };
+    let blame = |fault: &Fault| match fault.kind {
+        Kind::Invalid | Kind::Gone => Blame::Some,
+        _ => Blame::None,
+    };
     stream::iter(batch::split(marks, TEN, usize::MAX, |_| 0))
-        .map(async |marks| {
-            let attributes = marks.into_iter().map(attribute).collect::<Result<Vec<_>, _>>();
-            let attributes = attributes.map_err(|error| unsent(OPERATION, &error))?;
-            let request = clients.ecs.put_attributes().cluster(cluster).set_attributes(Some(attributes));
-            request.send().await.map_err(|error| Fault::of(OPERATION, error))
-        })
+        .map(async |marks| batch::isolate(marks, call, blame).await.1)
         .buffer_unordered(SIDE_BY_SIDE)
-        .filter_map(async |answer| answer.err())
+        .flat_map(stream::iter)
+        .map(|((arn, _), fault)| (arn, fault))
         .collect()
         .await
 }

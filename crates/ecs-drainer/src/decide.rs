@@ -34,7 +34,7 @@ pub struct Plan {
 pub enum Then {
     /// Complete the hook (or just end, where there is none).
     Complete(Outcome, Why),
-    /// Look again; at most this many more tasks must stop first (0: not known).
+    /// Look again; at least this many tasks must stop first (0: not known).
     Wait(usize, Why),
     /// Nothing is left to complete.
     End(Why),
@@ -57,6 +57,8 @@ pub enum Why {
     NeverRegistered,
     /// Auto Scaling no longer has the instance, or is past the hook.
     Gone,
+    /// The hook's own limit has passed: it has given up by itself.
+    PastLimit,
     /// Something could not be read.
     Unreadable(Fault),
 }
@@ -71,6 +73,7 @@ impl std::fmt::Display for Why {
             Self::Registering => write!(f, "no cluster has the instance; it may be registering"),
             Self::NeverRegistered => write!(f, "no cluster has the instance, and the wait is over"),
             Self::Gone => write!(f, "Auto Scaling no longer waits for the instance"),
+            Self::PastLimit => write!(f, "the hook's own limit has passed"),
             Self::Unreadable(fault) => write!(f, "{fault}"),
         }
     }
@@ -141,6 +144,9 @@ pub fn next(drain: &Drain, sight: &Sight, now: Timestamp, settings: &Settings) -
     if matches!(sight.membership, Some(Ok(Membership::Gone))) && drain.hook.is_some() {
         return plan(Then::End(Why::Gone));
     }
+    if limit(drain).is_some_and(|limit| limit <= now) {
+        return plan(Then::End(Why::PastLimit));
+    }
     let overdue = overdue(drain, now, settings);
     let wait_or_give_up = |left: usize, why: Why| match why {
         why if overdue => plan(Then::Complete(settings.at_deadline, Why::Deadline(why.to_string()))),
@@ -161,6 +167,7 @@ pub fn next(drain: &Drain, sight: &Sight, now: Timestamp, settings: &Settings) -
         }
     };
     let tasks = match &sight.tasks {
+        None if instance.wanted_tasks == 0 => return wait_or_give_up(0, Why::NotDraining),
         None => {
             let counted = Why::Busy(format!("{} running or pending", instance.wanted_tasks));
             return wait_or_give_up(instance.wanted_tasks, counted);
@@ -224,9 +231,12 @@ const GRACE: Duration = Duration::from_secs(10);
 /// When the drain is given up: the setting, or the last pass before the hook's own limit, so that the
 /// result is the configured one and not the hook's default.
 fn overdue(drain: &Drain, now: Timestamp, settings: &Settings) -> bool {
-    let limit = drain.hook.as_ref().and_then(|hook| hook.terms.as_ref()).map(|terms| terms.limit);
-    let too_late = limit.is_some_and(|limit| elapsed(now, limit) < settings.interval + GRACE);
+    let too_late = limit(drain).is_some_and(|limit| elapsed(now, limit) < settings.interval + GRACE);
     too_late || elapsed(drain.first_seen, now) >= settings.deadline
+}
+
+fn limit(drain: &Drain) -> Option<Timestamp> {
+    Some(drain.hook.as_ref()?.terms.as_ref()?.limit)
 }
 
 fn stops_standalone(drain: &Drain, now: Timestamp, settings: &Settings) -> bool {

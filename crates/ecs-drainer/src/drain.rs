@@ -44,10 +44,12 @@ impl Drain {
         self.hook.as_ref()?.token.as_deref()
     }
 
-    /// Whether a mark was left by this very drain, and not by an earlier one of the same instance.
+    /// Whether a mark was left by this very drain, and not by an earlier one of the same instance. Without
+    /// a token, an operator's request is told from an earlier one by its time.
     #[must_use]
     pub fn left(&self, mark: &Mark) -> bool {
-        mark.token.as_deref() == self.token()
+        let since_then = mark.draining_since.as_second() >= self.first_seen.as_second();
+        mark.token.as_deref() == self.token() && (self.token().is_some() || since_then)
     }
 }
 

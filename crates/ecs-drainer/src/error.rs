@@ -1,15 +1,11 @@
 //! What the function can fail with.
 
 use aws_helpers::envelope::Malformed;
-use aws_helpers::settings::SettingError;
 use lambda_runtime::Diagnostic;
 
 /// An error that Lambda gets to see. The runtime logs it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The function was set up wrongly; it does not start.
-    #[error(transparent)]
-    Settings(#[from] SettingError),
     /// What came is no event.
     #[error(transparent)]
     Event(#[from] Malformed),
@@ -21,7 +17,6 @@ pub enum Error {
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
         let error_type = match error {
-            Error::Settings(_) => "Drainer.Settings",
             Error::Event(_) => "Drainer.Event",
             Error::Record(_) => "Drainer.Record",
         };

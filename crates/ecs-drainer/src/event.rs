@@ -51,7 +51,7 @@ pub fn classify(message: &Value, now: Timestamp) -> Result<Command, BadMessage> 
                 lifecycle(detail, text("time"), now)
             }
             (Some("aws.ecs"), "ECS Task State Change") => task_state(detail),
-            _ => Ok(Command::Skip(format!("event is not for the drainer: {detail_type}"))),
+            _ => Ok(Command::Skip(format!("event is not for the drainer: {}", word(detail_type)))),
         };
     }
     if text("LifecycleTransition").is_some() {
@@ -59,16 +59,21 @@ pub fn classify(message: &Value, now: Timestamp) -> Result<Command, BadMessage> 
     }
     Ok(Command::Skip(match text("Event") {
         Some("autoscaling:TEST_NOTIFICATION") => "test notification: the hook is attached".to_owned(),
-        Some(event) => format!("notice of the group, nothing to drain: {event}"),
+        Some(event) => format!("notice of the group, nothing to drain: {}", word(event)),
         None => "no lifecycle message, continuation or drain request".to_owned(),
     }))
+}
+
+/// The name of a kind of event: what is longer than AWS's own is not one, and stays out of the log.
+fn word(text: &str) -> &str {
+    if text.len() <= 60 { text } else { "one without a name" }
 }
 
 fn lifecycle(message: &Value, time: Option<&str>, now: Timestamp) -> Result<Command, BadMessage> {
     let fields = Fields { kind: "lifecycle message", message };
     let transition = fields.text("LifecycleTransition")?;
     if transition != TERMINATING {
-        return Ok(Command::Skip(format!("transition is not the terminating one: {transition}")));
+        return Ok(Command::Skip(format!("transition is not the terminating one: {}", word(&transition))));
     }
     let hook = Hook {
         group: fields.text("AutoScalingGroupName")?,

@@ -7,7 +7,8 @@
 //!
 //! # Layout
 //! - [`event`]: a raw message → a command.
-//! - `subjects`: the commands of a batch, each drain once. `pass`: one pass for all of them.
+//! - `subjects`: the commands of a batch, each drain once. `pass`: one pass for all of them. `chain`: what
+//!   goes on.
 //! - [`observe`]: the reads. [`decide`]: what to do, pure. [`act`]: the writes.
 //! - [`drain`]: what they talk about. [`watch`]: a cache that may be lost. [`settings`], [`error`].
 //!
@@ -19,6 +20,7 @@
 //! - A mark on the container instance names a pass only after that pass's continuation is published.
 
 pub mod act;
+mod chain;
 pub mod decide;
 pub mod drain;
 pub mod error;

@@ -13,8 +13,11 @@ use jiff::Timestamp;
 use crate::Clients;
 use crate::drain::{ContainerInstance, Drain, Mark, Membership, Presence, Status, Task};
 
-/// Ids a call: `DescribeContainerInstances`, `DescribeTasks`, and a filter of `ListContainerInstances`.
+/// Ids a call: `DescribeContainerInstances`, `DescribeTasks`.
 const IDS: usize = 100;
+/// Instance ids in one filter of `ListContainerInstances`: 1,907 characters. The cluster query language
+/// allows 2,000 where its length is documented (`PlacementConstraint`).
+const FILTER_IDS: usize = 90;
 /// Ids a call: `DescribeAutoScalingInstances`.
 const AUTO_SCALING_IDS: usize = 50;
 /// Calls at a time. ECS reads refill at 20 a second: more would only wait for each other.
@@ -50,17 +53,36 @@ pub async fn presences(
             }
         }
     }
-    for (cluster, instances) in search {
-        let clusters = match (cluster, configured) {
-            (Some(cluster), _) => Ok(vec![cluster.to_owned()]),
-            (None, []) => clusters(clients).await,
-            (None, configured) => Ok(configured.to_vec()),
-        };
-        match clusters {
-            Ok(clusters) => find(clients, &clusters, instances, &mut found).await,
-            Err(fault) => found
-                .extend(instances.into_iter().map(|id| (id.to_owned(), Presence::Unreadable(fault.clone())))),
+    // A container instance that is no longer there may have registered anew, under another ARN.
+    for drain in drains.iter().filter(|drain| drain.container_instance.is_some()) {
+        if !found.contains_key(&drain.instance) {
+            search.entry(drain.cluster.as_deref()).or_default().insert(&drain.instance);
         }
+    }
+    let anywhere = search.remove(&None).unwrap_or_default();
+    let mut elsewhere = anywhere;
+    for (cluster, instances) in search {
+        let cluster = cluster.map(str::to_owned);
+        let missing = find(clients, cluster.as_slice(), instances, &mut found).await;
+        // The hook's metadata may name the wrong cluster. A drain that has been seen in its cluster was
+        // in the right one.
+        let seen = |id: &&str| {
+            drains.iter().any(|drain| drain.instance == *id && drain.container_instance.is_some())
+        };
+        elsewhere.extend(missing.into_iter().filter(|id| !seen(id) && !found.contains_key(*id)));
+    }
+    if !elsewhere.is_empty() {
+        let clusters = if configured.is_empty() { clusters(clients).await } else { Ok(configured.to_vec()) };
+        let open = match clusters {
+            Ok(clusters) => {
+                find(clients, &clusters, elsewhere, &mut found).await;
+                Vec::new()
+            }
+            Err(fault) => {
+                elsewhere.into_iter().map(|id| (id.to_owned(), Presence::Unreadable(fault.clone()))).collect()
+            }
+        };
+        found.extend(open);
     }
     for drain in drains {
         found.entry(drain.instance.clone()).or_insert(Presence::Absent);
@@ -84,19 +106,19 @@ async fn clusters(clients: &Clients) -> Result<Vec<String>, Fault> {
     Ok(arns)
 }
 
-/// Looks for instances in clusters, some clusters at a time, until all are found.
-async fn find(
+/// Looks for instances in clusters, some clusters at a time, until all are found; returns the missing.
+async fn find<'i>(
     clients: &Clients,
     clusters: &[String],
-    mut missing: BTreeSet<&str>,
+    mut missing: BTreeSet<&'i str>,
     found: &mut HashMap<String, Presence>,
-) {
+) -> BTreeSet<&'i str> {
     for wave in clusters.chunks(SIDE_BY_SIDE) {
         if missing.is_empty() {
-            return;
+            break;
         }
         let ids: Vec<String> = missing.iter().map(|id| (*id).to_owned()).collect();
-        let calls = wave.iter().flat_map(|cluster| ids.chunks(IDS).map(move |ids| (cluster, ids)));
+        let calls = wave.iter().flat_map(|cluster| ids.chunks(FILTER_IDS).map(move |ids| (cluster, ids)));
         let answers = stream::iter(calls.collect::<Vec<_>>())
             .map(|(cluster, ids)| list(clients, cluster, ids))
             .buffer_unordered(SIDE_BY_SIDE);
@@ -115,6 +137,7 @@ async fn find(
             }
         }
     }
+    missing
 }
 
 /// The container instances of up to a hundred EC2 instances in one cluster, and those that could not
@@ -193,13 +216,23 @@ pub(crate) fn container_instance(
     })
 }
 
-/// Every task of each container instance, by last status.
+/// In which order an instance's two lists of tasks are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Side by side: where the instance is likely to be empty, and every round trip is waited for.
+    AtOnce,
+    /// The stopped ones first: if one of them has not stopped, the instance is not empty, and the other
+    /// list is not read.
+    StoppedFirst,
+}
+
+/// The tasks of each container instance, by last status.
 pub async fn tasks(
     clients: &Clients,
-    instances: Vec<&ContainerInstance>,
+    instances: Vec<(&ContainerInstance, Order)>,
 ) -> HashMap<String, Result<Vec<Task>, Fault>> {
     stream::iter(instances)
-        .map(async |instance| (instance.arn.clone(), tasks_of(clients, instance).await))
+        .map(async |(instance, order)| (instance.arn.clone(), tasks_of(clients, instance, order).await))
         .buffer_unordered(SIDE_BY_SIDE)
         .collect()
         .await
@@ -207,27 +240,40 @@ pub async fn tasks(
 
 /// `ListTasks` filters by *desired* status, RUNNING unless told otherwise: both are asked, since a task
 /// on its way out is listed only under STOPPED.
-async fn tasks_of(clients: &Clients, instance: &ContainerInstance) -> Result<Vec<Task>, Fault> {
-    let (running, stopped) = join(
-        task_arns(clients, instance, types::DesiredStatus::Running),
-        task_arns(clients, instance, types::DesiredStatus::Stopped),
-    )
-    .await;
-    // A task that changes sides between the two answers is in both, or must be seen in one.
-    let arns: Vec<String> =
-        running?.into_iter().chain(stopped?).collect::<BTreeSet<_>>().into_iter().collect();
+async fn tasks_of(clients: &Clients, instance: &ContainerInstance, order: Order) -> Result<Vec<Task>, Fault> {
+    let running = || task_arns(clients, instance, types::DesiredStatus::Running);
+    let stopped = || task_arns(clients, instance, types::DesiredStatus::Stopped);
+    if order == Order::AtOnce || instance.wanted_tasks > 0 {
+        let (running, stopped) = join(running(), stopped()).await;
+        // A task that changes sides between the two answers is in both, or missed: see `unaccounted`.
+        let arns: BTreeSet<String> = running?.into_iter().chain(stopped?).collect();
+        return described_tasks(clients, &instance.cluster, arns).await;
+    }
+    let mut tasks =
+        described_tasks(clients, &instance.cluster, stopped().await?.into_iter().collect()).await?;
+    if tasks.iter().all(|task| task.stopped) {
+        let arns: BTreeSet<String> = running().await?.into_iter().collect();
+        tasks.extend(described_tasks(clients, &instance.cluster, arns).await?);
+    }
+    Ok(tasks)
+}
+
+async fn described_tasks(
+    clients: &Clients,
+    cluster: &str,
+    arns: BTreeSet<String>,
+) -> Result<Vec<Task>, Fault> {
+    let arns: Vec<String> = arns.into_iter().collect();
     let mut tasks = Vec::with_capacity(arns.len());
     for chunk in arns.chunks(IDS) {
-        let request = clients.ecs.describe_tasks().cluster(&instance.cluster);
+        let request = clients.ecs.describe_tasks().cluster(cluster);
         let answer = request.set_tasks(Some(chunk.to_vec())).send().await;
         let answer = answer.map_err(|error| Fault::of("ecs:DescribeTasks", error))?;
         tasks.extend(answer.tasks.unwrap_or_default().into_iter().filter_map(task));
     }
     // What is listed and not described has not been seen STOPPED.
     let described: HashSet<String> = tasks.iter().map(|task| task.arn.clone()).collect();
-    let unseen = arns.into_iter().filter(|arn| !described.contains(arn));
-    let unseen: Vec<Task> = unseen.map(unread).collect();
-    tasks.extend(unseen);
+    tasks.extend(arns.into_iter().filter(|arn| !described.contains(arn)).map(unread));
     Ok(tasks)
 }
 
@@ -272,8 +318,10 @@ pub async fn memberships(clients: &Clients, ids: Vec<String>) -> HashMap<String,
                 found.extend(ids.into_iter().map(|id| (id, Ok(Membership::Gone))));
                 for instance in answer.auto_scaling_instances.unwrap_or_default() {
                     let group = instance.auto_scaling_group_name.unwrap_or_default();
-                    let membership = match instance.lifecycle_state.as_deref().unwrap_or_default() {
-                        "Terminated" | "Terminating:Proceed" => Membership::Gone,
+                    let state = instance.lifecycle_state.as_deref().unwrap_or_default();
+                    // Instances of a warm pool have the same states with a prefix.
+                    let membership = match state.strip_prefix("Warmed:").unwrap_or(state) {
+                        "Terminated" | "Terminating:Proceed" | "Terminating:Retained" => Membership::Gone,
                         state => Membership::Member { group, waiting: state == "Terminating:Wait" },
                     };
                     if let Some(id) = instance.instance_id {

@@ -6,15 +6,22 @@ use std::time::Duration;
 use aws_helpers::fault::Fault;
 use futures::future::join3;
 use futures::stream::{self, StreamExt};
+use tokio::time::timeout;
 
 use crate::decide::{self, Plan, Sight, Then, Why};
-use crate::drain::{ContainerInstance, Drain, Hook, Mark, Membership, Presence, Status, Task, Terms};
-use crate::subjects::{Cause, Subject, Subjects};
+use crate::drain::{ContainerInstance, Drain, Hook, Membership, Presence, Status, Task};
+use crate::observe::Order;
+use crate::subjects::{Cause, Looks, Subject, Subjects};
 use crate::{Drainer, act, observe};
 
+// A pass must have published before the function's timeout (90 s): 15 of pause, 35 of looking and
+// completing, 15 of heartbeats, 20 of publishing (one call with all its attempts). What is not done by
+// then is done by the next pass; a pass that timed out would be lost as a whole, and so would the next.
 /// The longest that a function holds still for a continuation that came too early, as it does where no
-/// queue delays it. Well within the function's timeout.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// queue delays it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Time for everything up to the completed hooks.
+const LOOKING: Duration = Duration::from_secs(35);
 /// Calls at a time, where a call takes one instance.
 const SIDE_BY_SIDE: usize = 8;
 
@@ -24,15 +31,24 @@ type Listed = HashMap<String, Result<Vec<Task>, Fault>>;
 impl Drainer {
     /// Makes the pass; returns the records that failed, with the reason.
     pub(crate) async fn pass(&self, mut batch: Subjects) -> Vec<(usize, String)> {
-        let mut subjects = batch.take();
+        let subjects = batch.take();
         self.pause(&subjects).await;
-        let chains = subjects.iter().filter(|subject| subject.chain().is_some());
-        let drains: Vec<&Drain> = chains.map(|subject| &subject.drain).collect();
+        let chains: Vec<_> = subjects.iter().filter(|subject| subject.chain().is_some()).cloned().collect();
+        let look = timeout(LOOKING, Box::pin(self.look(subjects, batch.looks)));
+        let going_on = if let Ok(going_on) = look.await {
+            going_on
+        } else {
+            tracing::error!(drains = chains.len(), "the look took too long, to be done by the next pass");
+            chains.into_iter().map(|subject| (subject, 0)).collect()
+        };
+        self.go_on(going_on).await
+    }
+
+    /// Looks at everything, acts, and returns the chains that must go on, with the tasks left.
+    async fn look(&self, mut subjects: Vec<Subject>, looks: Looks) -> Vec<(Subject, usize)> {
+        let drains: Vec<&Drain> = subjects.iter().map(|subject| &subject.drain).collect();
         let mut presences = observe::presences(&self.clients, &drains, &self.settings.clusters).await;
-        for subject in subjects.iter().filter(|subject| subject.cause == Cause::Event) {
-            presences.extend(assumed(&subject.drain));
-        }
-        for (cluster, arns) in batch.looks {
+        for (cluster, arns) in looks {
             let (instances, _) = observe::describe(&self.clients, &cluster, arns.into_iter().collect()).await;
             subjects.extend(instances.into_iter().filter_map(|instance| found(instance, &mut presences)));
         }
@@ -76,6 +92,8 @@ impl Drainer {
             drain.draining_since = Some(mark.map_or(self.now(), |mark| mark.draining_since));
             drain.tasks = mark.and_then(|mark| mark.tasks);
         }
+        // A count may be late; too high a number only costs a second look.
+        drain.tasks = drain.tasks.map(|tasks| tasks.max(instance.wanted_tasks));
         true
     }
 
@@ -153,13 +171,15 @@ impl Drainer {
             if let Presence::Registered(instance) = presence
                 && decide::needs_tasks(drain, instance, now, &self.settings)
             {
-                full.push(instance);
-            }
-            if let Cause::Found(mark) = cause {
-                nameless.push((drain.instance.clone(), mark.token.clone()));
+                let order =
+                    if matches!(cause, Cause::Chain(_)) { Order::StoppedFirst } else { Order::AtOnce };
+                full.push((instance, order));
+                if let Cause::Found(mark) = cause {
+                    nameless.push((drain.instance.clone(), mark.token.clone()));
+                }
             }
         }
-        let (mut tasks, mut memberships, mut hooks) = join3(
+        let (mut tasks, memberships, hooks) = join3(
             observe::tasks(&self.clients, full),
             observe::memberships(&self.clients, asked),
             self.hooks_of(nameless),
@@ -170,13 +190,13 @@ impl Drainer {
         let decided = subjects.into_iter().map(|mut subject| {
             let drain = &mut subject.drain;
             if drain.hook.is_none() {
-                drain.hook = hooks.remove(&drain.instance);
+                drain.hook = hooks.get(&drain.instance).cloned();
             }
             let arn = drain.container_instance.clone().unwrap_or_default();
             let sight = Sight {
                 presence: presences.get(&drain.instance).cloned().unwrap_or(Presence::Absent),
-                tasks: tasks.remove(&arn),
-                membership: memberships.remove(&drain.instance),
+                tasks: tasks.get(&arn).cloned(),
+                membership: memberships.get(&drain.instance).cloned(),
             };
             let plan = decide::next(drain, &sight, now, &self.settings);
             (subject, plan)
@@ -190,11 +210,11 @@ impl Drainer {
             subjects.iter().filter_map(|Subject { drain, .. }| match presences.get(&drain.instance) {
                 Some(Presence::Registered(instance)) if instance.wanted_tasks == 0 => {
                     let listed = tasks.get(&instance.arn)?.as_ref().ok()?;
-                    decide::unaccounted(drain, listed).then_some(instance)
+                    decide::unaccounted(drain, listed).then_some((instance, Order::StoppedFirst))
                 }
                 _ => None,
             });
-        let doubtful: Vec<&ContainerInstance> = doubtful.collect();
+        let doubtful: Vec<(&ContainerInstance, Order)> = doubtful.collect();
         if !doubtful.is_empty() {
             tokio::time::sleep(self.settings.settle).await;
             tasks.extend(observe::tasks(&self.clients, doubtful).await);
@@ -227,19 +247,22 @@ impl Drainer {
         found
     }
 
-    /// Acts, and publishes what goes on.
-    async fn carry_out(&self, planned: Vec<(Subject, Plan)>) -> Vec<(usize, String)> {
-        for (subject, plan) in &planned {
-            if let (Some(cluster), [_, ..]) = (&subject.drain.cluster, plan.stop.as_slice()) {
-                let instance = &subject.drain.instance;
-                tracing::info!(instance, cluster, tasks = plan.stop.len(), "stopping standalone tasks");
-                for fault in act::stop_tasks(&self.clients, cluster, plan.stop.clone()).await {
-                    tracing::warn!(
-                        instance,
-                        cluster,
-                        "a task could not be stopped, to be tried again: {fault}"
-                    );
-                }
+    /// Acts, and returns the chains that go on.
+    async fn carry_out(&self, planned: Vec<(Subject, Plan)>) -> Vec<(Subject, usize)> {
+        let mut stop: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (Subject { drain, .. }, plan) in planned.iter().filter(|(_, plan)| !plan.stop.is_empty()) {
+            let cluster = drain.cluster.clone().unwrap_or_default();
+            tracing::info!(
+                instance = drain.instance,
+                cluster,
+                tasks = plan.stop.len(),
+                "stopping standalone tasks"
+            );
+            stop.entry(cluster).or_default().extend_from_slice(&plan.stop);
+        }
+        for (cluster, arns) in stop {
+            for fault in act::stop_tasks(&self.clients, &cluster, arns).await {
+                tracing::warn!(cluster, "a task could not be stopped, to be tried again: {fault}");
             }
         }
         let finished = stream::iter(planned)
@@ -257,7 +280,7 @@ impl Drainer {
                 Cause::Event | Cause::Found(_) => {}
             }
         }
-        self.go_on(chains).await
+        chains
     }
 
     /// Completes and ends what is at its end; returns what is not, with the number of tasks left.
@@ -278,16 +301,21 @@ impl Drainer {
         };
         let result = outcome.as_str();
         let Some(hook) = &subject.drain.hook else {
-            if subject.chain().is_some() {
-                tracing::info!(instance, cluster, pass, "drained, no hook to complete: {why}");
-            } else {
-                tracing::info!(
-                    instance,
-                    cluster,
-                    pass,
-                    "left to its continuation, which knows the hook: {why}"
-                );
+            match (&subject.cause, &why) {
+                (Cause::Found(_), _) => {
+                    tracing::info!(
+                        instance,
+                        cluster,
+                        pass,
+                        "left to its continuation, which knows the hook: {why}"
+                    );
+                }
+                (_, Why::Deadline(_)) => {
+                    tracing::warn!(instance, cluster, pass, "given up, no hook to complete: {why}");
+                }
+                _ => tracing::info!(instance, cluster, pass, "drained, no hook to complete: {why}"),
             }
+            self.watch().end(&subject.drain);
             return None;
         };
         match act::complete(&self.clients, instance, hook, outcome).await {
@@ -307,132 +335,6 @@ impl Drainer {
             }
         }
     }
-
-    /// Heartbeats, continuations, marks: in this order, so that whatever is lost in between is done again.
-    async fn go_on(&self, mut chains: Vec<(Subject, usize)>) -> Vec<(usize, String)> {
-        self.read_terms(&mut chains).await;
-        let chains: Vec<(Subject, usize)> = stream::iter(chains)
-            .map(async |(subject, left)| self.hold(subject).await.map(|subject| (subject, left)))
-            .buffer_unordered(SIDE_BY_SIDE)
-            .filter_map(async |held| held)
-            .collect()
-            .await;
-        let not_before = decide::later(self.now(), self.settings.interval);
-        let next = chains.iter().map(|(subject, _)| Drain {
-            pass: subject.drain.pass.saturating_add(1),
-            not_before: Some(not_before),
-            ..subject.drain.clone()
-        });
-        let next: Vec<Drain> = next.collect();
-        let refused = act::publish(&self.clients, &self.settings.topic, &next).await;
-        let mut failed = Vec::new();
-        let mut marks: BTreeMap<String, Vec<(String, Mark)>> = BTreeMap::new();
-        for (at, ((subject, left), next)) in chains.iter().zip(next).enumerate() {
-            if let Some(fault) = refused.get(&at) {
-                let reason = format!("{}: the drain cannot go on: {fault}", next.instance);
-                failed.extend(subject.chain().into_iter().flatten().map(|record| (*record, reason.clone())));
-                continue;
-            }
-            self.watch().keep(&next, *left);
-            if let (Some(cluster), Some(arn), Some(draining_since)) =
-                (&next.cluster, &next.container_instance, next.draining_since)
-            {
-                let token = next.token().map(str::to_owned);
-                let mark = Mark { pass: next.pass, draining_since, tasks: next.tasks, token };
-                marks.entry(cluster.clone()).or_default().push((arn.clone(), mark));
-            }
-        }
-        for (cluster, marks) in marks {
-            for fault in act::mark(&self.clients, &cluster, marks).await {
-                tracing::warn!(cluster, "mark not left; a copy of this pass would not be known: {fault}");
-            }
-        }
-        failed
-    }
-
-    /// Fills in the hooks' timeouts where they are not known: one call a group.
-    async fn read_terms(&self, chains: &mut [(Subject, usize)]) {
-        for (subject, _) in chains {
-            let first_seen = subject.drain.first_seen;
-            let Some(hook) = subject.drain.hook.as_mut().filter(|hook| hook.terms.is_none()) else {
-                continue;
-            };
-            let now = self.now();
-            if self.watch().hooks(&hook.group, now).is_none() {
-                match observe::terminate_hooks(&self.clients, &hook.group).await {
-                    Err(fault) => tracing::warn!(
-                        group = hook.group,
-                        "timeouts of the hook not known, a heartbeat every pass: {fault}"
-                    ),
-                    Ok(hooks) => {
-                        let hooks = hooks.into_iter().filter_map(|hook| {
-                            let heartbeat = u32::try_from(hook.heartbeat_timeout?).ok()?;
-                            let global = hook.global_timeout.and_then(|global| u32::try_from(global).ok());
-                            // The documented limit, should the answer not tell: 100 heartbeats, 48 hours at most.
-                            let global = global.unwrap_or(heartbeat.saturating_mul(100).min(172_800));
-                            Some((hook.lifecycle_hook_name?, (heartbeat, global)))
-                        });
-                        self.watch().keep_hooks(&hook.group, hooks.collect(), now);
-                    }
-                }
-            }
-            let timeouts =
-                self.watch().hooks(&hook.group, now).and_then(|hooks| hooks.get(&hook.name).copied());
-            hook.terms = timeouts.map(|(heartbeat, global)| Terms {
-                heartbeat_seconds: heartbeat,
-                held_until: decide::later(first_seen, Duration::from_secs(heartbeat.into())),
-                limit: decide::later(first_seen, Duration::from_secs(global.into())),
-            });
-            if hook.terms.as_ref().is_some_and(|terms| decide::too_short(terms, &self.settings)) {
-                tracing::warn!(
-                    group = hook.group,
-                    hook = hook.name,
-                    "the hook's heartbeat timeout is shorter than the pass interval: raise it, or lower PASS_INTERVAL_SECONDS"
-                );
-            }
-        }
-    }
-
-    /// Records a heartbeat where one is due; none if the action turns out to be over.
-    async fn hold(&self, mut subject: Subject) -> Option<Subject> {
-        let now = self.now();
-        if !decide::needs_heartbeat(&subject.drain, now, &self.settings) {
-            return Some(subject);
-        }
-        let instance = subject.drain.instance.clone();
-        let Some(hook) = subject.drain.hook.as_mut() else { return Some(subject) };
-        match act::heartbeat(&self.clients, &instance, hook).await {
-            Ok(act::Taken::Yes) => {
-                hook.terms = hook.terms.as_ref().map(|terms| decide::held(terms, now));
-                tracing::info!(instance, "heartbeat recorded");
-                Some(subject)
-            }
-            Ok(act::Taken::Over) => {
-                tracing::warn!(instance, "ended: the lifecycle action was over before its tasks had stopped");
-                self.watch().end(&subject.drain);
-                None
-            }
-            Err(fault) => {
-                tracing::error!(instance, kind = ?fault.kind, "heartbeat not recorded, to be tried again: {fault}");
-                Some(subject)
-            }
-        }
-    }
-}
-
-/// What a drain in hand is taken for when enough of its tasks have stopped: its tasks are read in any
-/// case, so that a describe before it would only cost a call and its time.
-fn assumed(drain: &Drain) -> Option<(String, Presence)> {
-    let instance = ContainerInstance {
-        cluster: drain.cluster.clone()?,
-        arn: drain.container_instance.clone()?,
-        instance: drain.instance.clone(),
-        status: Status::Draining,
-        wanted_tasks: 0,
-        connected: true,
-        mark: None,
-    };
-    Some((drain.instance.clone(), Presence::Registered(instance)))
 }
 
 /// A subject for a container instance on which a task stopped, if it bears the mark of a hook's drain.

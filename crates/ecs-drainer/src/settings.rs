@@ -72,7 +72,7 @@ impl Settings {
             registration_wait: variables.seconds("REGISTRATION_WAIT_SECONDS", 300, 0..=3_600)?,
             unregistered: variables.choice("UNREGISTERED_RESULT", outcomes)?,
             standalone: variables.choice("STANDALONE_TASKS", words)?,
-            settle: variables.seconds("SETTLE_SECONDS", 5, 0..=30)?,
+            settle: variables.seconds("SETTLE_SECONDS", 5, 0..=10)?,
         })
     }
 }
@@ -145,7 +145,7 @@ mod tests {
             (
                 "SETTLE_SECONDS",
                 "-1",
-                r#"setting SETTLE_SECONDS is "-1"; allowed: a whole number of seconds from 0 to 30"#,
+                r#"setting SETTLE_SECONDS is "-1"; allowed: a whole number of seconds from 0 to 10"#,
             ),
         ] {
             assert_eq!(read(&[TOPIC, (name, value)]), Err(expected.to_owned()), "{name}={value}");

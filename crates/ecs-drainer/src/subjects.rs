@@ -35,13 +35,16 @@ impl Subject {
     }
 }
 
+/// ARNs of container instances, by cluster.
+pub(crate) type Looks = BTreeMap<String, BTreeSet<String>>;
+
 /// What a batch asks for.
 #[derive(Debug, Default)]
 pub(crate) struct Subjects {
     /// By instance and token: copies of one drain's messages in one batch are one pass.
     drains: BTreeMap<(String, Option<String>), Subject>,
     /// Container instances that a task stopped on and that the cache does not know, by cluster.
-    pub(crate) looks: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) looks: Looks,
 }
 
 impl Subjects {

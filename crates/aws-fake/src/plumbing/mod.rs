@@ -57,7 +57,7 @@ impl Default for PlumbingSettings {
             batching_window: Duration::from_secs(1),
             max_batch: 100,
             visibility_timeout: Duration::from_mins(3),
-            max_receive: 5,
+            max_receive: 20,
             max_concurrency: 5,
             function_timeout: Duration::from_secs(90),
             duplicate: 0.0,

@@ -41,6 +41,7 @@ pub(super) fn list(world: &mut World, parameters: Value) -> Answer {
     let at = world.read_moment();
     let cluster = cluster(world, ask.cluster.as_deref(), at)?;
     let wanted = ask.filter.as_deref().map(instances_of_filter).transpose()?;
+    let wanted = wanted.filter(|_| !world.settings.ignore_filters);
     let status = ask.status.as_deref().map(parse_status).transpose()?;
     let members = world.members_of(&cluster, at).filter(|member| {
         let now = member.status.at(at);

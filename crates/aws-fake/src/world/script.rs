@@ -72,6 +72,24 @@ impl World {
         self.set_status(&id, Status::Inactive);
     }
 
+    /// The agent of an instance loses its state and registers again, as a new container instance that takes
+    /// tasks; what ran before is lost to ECS.
+    pub fn register_anew(&mut self, instance: &str) {
+        self.deregister(instance);
+        let group = self.instances.get(instance).and_then(|instance| self.groups.get(&instance.group));
+        if let Some((cluster, size)) = group.map(|group| (group.cluster.clone(), group.size)) {
+            self.add_container_instance(instance, &cluster, size);
+        }
+    }
+
+    /// Gives an instance's container instance a custom attribute.
+    pub fn set_attribute(&mut self, instance: &str, name: &str, value: &str) {
+        let id = self.container_instance_of(instance).map(|member| member.id.clone());
+        if let Some(member) = id.and_then(|id| self.container_instances.get_mut(&id)) {
+            member.attributes.insert(name.to_owned(), Some(value.to_owned()));
+        }
+    }
+
     /// Launches an instance, `InService` at once, whose agent registers only after this time. Its group
     /// wants one more.
     pub fn launch_unregistered(&mut self, group: &str, registers_after: Duration) -> String {

@@ -46,8 +46,13 @@ async fn two_hundred_and_fifty_tasks_are_read_over_three_pages() {
     let mut run = Run::new(scenario, Wiring::default());
     run.scale_in(1);
     run.finish().await.all_let_go(1, "CONTINUE");
-    let tasks_a_pass = run.count("DescribeTasks");
-    assert!(tasks_a_pass >= 3, "250 tasks, 100 a call: {tasks_a_pass}");
+    let last = run.fake.with(|world| world.calls().last().unwrap().0);
+    let final_pass = run.fake.with(|world| {
+        let calls = world.calls().filter(|(at, ..)| last.saturating_sub(*at) < Duration::from_secs(1));
+        let count = |wanted: &str| calls.filter(|(_, operation, _)| *operation == wanted).count();
+        count("DescribeTasks")
+    });
+    assert_eq!(final_pass, 3, "250 tasks, 100 a call: {:#?}", run.story());
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,6 +130,32 @@ async fn the_cluster_is_found_by_metadata_setting_or_search() {
         run.scale_in(1);
         run.finish().await.all_let_go(1, "CONTINUE");
         assert_eq!(run.count("ListClusters"), lists, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_passes_over_the_filter_drains_nobody_else() {
+    let scenario = cluster(150).service("web", 150, 10).set(|settings| settings.ignore_filters = true);
+    let mut run = Run::new(scenario, Wiring::default());
+    let left = run.scale_in(1);
+    run.finish().await.all_let_go(1, "CONTINUE");
+    let drained: Vec<_> = run.logged("set to DRAINING").iter().map(|line| line["instance"].clone()).collect();
+    assert_eq!(drained, left);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_for_the_drainer_is_one_line_and_a_success() {
+    for (sample, lines) in [
+        (include_str!("../../../../events/ecs-drainer/sns-test-notification.json"), 1),
+        (include_str!("../../../../events/ecs-drainer/sns-launching.json"), 1),
+        (include_str!("../../../../events/ecs-drainer/sns-terminate-notice.json"), 1),
+        (include_str!("../../../../events/ecs-drainer/eventbridge-spot-warning.json"), 1),
+    ] {
+        let run = Run::new(cluster(1), Wiring::default());
+        let answer = run.drainer.handle(serde_json::from_str(sample).unwrap()).await;
+        assert_eq!(answer, Ok(serde_json::Value::Null), "{sample}");
+        assert_eq!((run.logged("skipped: ").len(), run.logged("").len()), (lines, lines), "{sample}");
+        assert_eq!(run.calls(), 0, "{sample}");
     }
 }
 

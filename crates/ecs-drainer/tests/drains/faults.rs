@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use aws_fake::faults::{Calls, Fault, FaultKind};
-use aws_fake::scenario::ServicePlan;
+use aws_fake::scenario::{Scenario, ServicePlan};
 use aws_fake::world::ecs::Status;
 use aws_fake::world::hooks::{ActionResult, EndedBy};
 
-use crate::harness::{Run, Wiring, cluster, hours};
+use crate::harness::{Run, TOPIC, Wiring, cluster, hours};
 
 /// A drain that uses every kind of call: a heartbeat, a net pass, tasks that stop late.
 fn long_drain() -> Run {
@@ -79,34 +79,68 @@ async fn a_spell_of_throttling_at_every_call_is_ridden_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operation_that_is_throttled_for_an_hour_only_delays() {
+async fn an_operation_that_is_throttled_for_half_an_hour_only_delays() {
     for operation in [
+        "ListClusters",
         "ListContainerInstances",
         "DescribeContainerInstances",
         "UpdateContainerInstancesState",
         "ListTasks",
         "DescribeTasks",
+        "StopTask",
         "PutAttributes",
         "CompleteLifecycleAction",
         "RecordLifecycleActionHeartbeat",
         "DescribeLifecycleHooks",
+        "DescribeAutoScalingInstances",
+        "PublishBatch",
     ] {
-        // Enough calls for a quarter of an hour of passes, four attempts each.
+        // Ten passes, or deliveries, of four attempts each. The hook's timeout leaves room for them.
         let fault = Fault::of(operation, Calls::First(40), FaultKind::Throttle);
-        let mut run = disturbed(Some(fault), false);
-        run.scale_in(1);
+        let scenario = Scenario::new(1).cluster("prod", 3).hook(TOPIC, 7_200).service("web", 6, (100, 1_000));
+        let scenario =
+            scenario.with_cluster(|plan| plan.hook.iter_mut().for_each(|hook| hook.metadata = None));
+        let stop = [("STANDALONE_TASKS", "stop"), ("DEADLINE_SECONDS", "86400")];
+        let mut run = Run::new(scenario.set(|settings| settings.faults.push(fault)), Wiring::with(&stop));
+        let id = run.fake.with(|world| {
+            let id = world.instances("prod-ecs").remove(0);
+            world.run_standalone(&id, "report", Duration::from_secs(9), None).unwrap();
+            world.scale_in_instance(&id);
+            world.disconnect_agent(&id);
+            id
+        });
         run.finish().await.all_let_go(1, "CONTINUE");
+        let refused =
+            run.story().iter().filter(|line| line.contains(operation) && line.contains("Throttling")).count();
+        // A heartbeat is due only every two hours here, and no call is made that is not needed.
+        let at_least = if operation == "RecordLifecycleActionHeartbeat" { 0 } else { 4 };
+        assert!(refused >= at_least, "{operation} {id}: {:#?}", run.story());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_denied_for_good_is_reported_and_the_hook_times_out_at_its_limit() {
-    let fault = Fault::of("CompleteLifecycleAction", Calls::All, FaultKind::AccessDenied);
-    let scenario = cluster(2).service("web", 2, 5).set(|settings| settings.faults.push(fault));
-    let mut run = Run::new(scenario, Wiring::default());
-    run.scale_in(1);
-    run.finish().await;
-    assert_eq!(run.outcomes(), [("CONTINUE".to_owned(), EndedBy::Timeout, 0)]);
+async fn a_hook_that_cannot_be_completed_is_reported_by_kind_and_times_out_at_its_limit() {
+    for (kind, reported) in [
+        (FaultKind::AccessDenied, "Denied"),
+        (FaultKind::Throttle, "Throttled"),
+        (FaultKind::ServerError, "Unavailable"),
+        (FaultKind::TimeoutBefore, "Unavailable"),
+    ] {
+        let fault = Fault::of("CompleteLifecycleAction", Calls::All, kind);
+        let scenario = Scenario::new(1).cluster("prod", 2).hook(TOPIC, 400).service("web", 2, 5);
+        let mut run = Run::new(scenario.set(|settings| settings.faults.push(fault)), Wiring::default());
+        run.scale_in(1);
+        run.finish().await;
+        assert_eq!(run.outcomes(), [("CONTINUE".to_owned(), EndedBy::Timeout, 0)]);
+        let errors =
+            run.logged("hook not completed, to be tried again: autoscaling:CompleteLifecycleAction failed: ");
+        assert!(errors.len() > 10, "{kind:?}: one line a pass");
+        assert!(
+            errors.iter().all(|line| line["kind"] == reported && line["level"] == "ERROR"),
+            "{:#?}",
+            errors[0]
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,6 +267,89 @@ async fn an_operator_who_sets_it_active_again_is_overruled_while_the_instance_le
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pass_publishes_before_the_functions_timeout_whatever_hangs() {
+    for operation in
+        ["ListTasks", "DescribeLifecycleHooks", "RecordLifecycleActionHeartbeat", "CompleteLifecycleAction"]
+    {
+        // Forty instances whose tasks stop at once, and an operation that does not answer for a while.
+        let fault = Fault::of(operation, Calls::First(400), FaultKind::TimeoutBefore);
+        let quick = ServicePlan {
+            tasks: 100,
+            minimum_healthy_percent: 0,
+            stop_seconds: (30.0, 60.0),
+            ..ServicePlan::default()
+        };
+        let scenario = cluster(50).with_service(quick).set(|settings| settings.faults.push(fault));
+        let mut run =
+            Run::new(scenario, Wiring::default().plumbing(|plumbing| plumbing.lose_task_events = true));
+        run.scale_in(40);
+        run.finish().await;
+        assert_eq!(run.plumbing.stats().timed_out, 0, "{operation}");
+        let by_call =
+            run.outcomes().into_iter().filter(|(.., by, tasks)| *by == EndedBy::Call && *tasks == 0);
+        assert_eq!(by_call.count(), 40, "{operation}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_that_names_the_wrong_cluster_does_not_let_a_full_instance_go() {
+    for named in ["nope", "other"] {
+        let scenario = cluster(2).service("web", 2, 30).with_cluster(|plan| {
+            let metadata = format!(r#"{{"cluster":"{named}"}}"#);
+            plan.hook.iter_mut().for_each(|hook| hook.metadata = Some(metadata.clone()));
+        });
+        let mut run = Run::new(scenario.cluster("other", 1), Wiring::default());
+        run.scale_in(1);
+        run.finish().await.all_let_go(1, "CONTINUE");
+        assert_eq!(run.logged("set to DRAINING").len(), 1, "{named}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_registers_anew_in_mid_drain_is_drained_anew() {
+    let mut run = long_drain();
+    let left = run.scale_in(1);
+    run.run(60).await;
+    run.fake.with(|world| {
+        world.register_anew(&left[0]);
+        let (stop_takes, ends_after) = (Duration::from_secs(5), Duration::from_secs(900));
+        world.run_standalone(&left[0], "report", stop_takes, Some(ends_after)).unwrap();
+    });
+    run.finish().await.all_let_go(1, "CONTINUE");
+    assert_eq!(run.logged("set to DRAINING").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_instance_that_cannot_bear_a_mark_spoils_no_others() {
+    let mut run = Run::new(cluster(12).service("web", 24, 400), Wiring::default().cold());
+    let crowded = run.fake.with(|world| {
+        let id = world.instances("prod-ecs").remove(0);
+        (0..10).for_each(|n| world.set_attribute(&id, &format!("own-{n}"), "x"));
+        id
+    });
+    run.scale_in(10);
+    run.run(20).await;
+    let unmarked: Vec<_> = run.fake.with(|world| {
+        let held = world.held_instances();
+        held.into_iter().filter(|id| world.attribute(id, "fleetkeeper.drain").is_none()).collect()
+    });
+    assert_eq!(unmarked, [crowded]);
+    run.finish().await.all_let_go(10, "CONTINUE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_may_ask_twice_for_an_instance() {
+    let mut run = Run::new(cluster(2).service("web", 2, 20), Wiring::default().cold());
+    let id = run.fake.with(|world| world.instances("prod-ecs")).remove(0);
+    for times in 1..=2 {
+        run.plumbing.send(format!(r#"{{"DrainRequest":"again","EC2InstanceId":"{id}","Cluster":"prod"}}"#));
+        assert!(run.plumbing.run_until_quiet(hours(3)).await);
+        assert_eq!(run.logged("drained, no hook to complete").len(), times);
+        run.run(10).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn stale_reads_never_let_a_running_task_go() {
     for seed in 0..200 {
         let scenario = cluster(3).service("web", 6, (1, 15)).set(|settings| {
@@ -278,7 +395,16 @@ async fn a_broken_message_is_kept_aside_and_the_others_of_its_batch_are_done() {
     run.scale_in(1);
     run.plumbing.send(r#"{"LifecycleTransition":"#);
     run.plumbing.send(r#"{"Event":"autoscaling:TEST_NOTIFICATION"}"#);
+    run.fake.with(|world| world.publish(&aws_fake::world::names::topic_arn(TOPIC), &"not an object".into()));
     assert!(run.plumbing.run_until_quiet(hours(2)).await);
     run.all_let_go(1, "CONTINUE");
     assert_eq!(run.plumbing.stats().dead_letters, [r#"{"LifecycleTransition":"#]);
+    assert_eq!(run.plumbing.stats().filtered, 1, "through the topic it never comes: SNS filters on the body");
+    let told = run.logged("record failed, to be delivered again: Records[");
+    assert_eq!(told.len(), 20, "one line a delivery");
+    assert!(
+        told[0]["message"].as_str().unwrap().ends_with("the message is not JSON (line 1, column 23)"),
+        "{}",
+        told[0]
+    );
 }

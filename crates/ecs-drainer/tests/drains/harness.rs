@@ -1,7 +1,9 @@
 //! One world, one function, one line of what became of it.
 
 use std::cell::Cell;
+use std::io::Write;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_fake::client::FakeAws;
@@ -13,6 +15,11 @@ use aws_helpers::sdk;
 use aws_helpers::settings::Variables;
 use ecs_drainer::settings::Settings;
 use ecs_drainer::{Clients, Drainer};
+use serde_json::Value;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
 
 /// The topic of every scenario here.
 pub(crate) const TOPIC: &str = "ecs-drain";
@@ -23,6 +30,23 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(50 * 3_600);
 pub(crate) struct Run {
     pub(crate) fake: FakeAws,
     pub(crate) plumbing: Plumbing,
+    /// The function's first environment.
+    pub(crate) drainer: Rc<Drainer>,
+    log: Lines,
+    _logging: DefaultGuard,
+}
+
+/// What was logged, as JSON.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// How the function is run.
@@ -70,6 +94,7 @@ impl Run {
         let clients = Clients::new(&config);
         let environment = move || Rc::new(Drainer::new(settings.clone(), clients.clone(), &config));
         let warm = environment();
+        let drainer = warm.clone();
         let invocations = Rc::new(Cell::new(0));
         let handler = move |event| {
             invocations.set(invocations.get() + 1);
@@ -77,7 +102,13 @@ impl Run {
             async move { drainer.handle(event).await.map_err(|error| error.to_string()) }
         };
         let plumbing = Plumbing::new(&fake, wiring.plumbing, handler);
-        Self { fake, plumbing }
+        let log = Lines::default();
+        let writer = log.clone();
+        let lines =
+            tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
+        let ours = Targets::new().with_target("ecs_drainer", LevelFilter::INFO);
+        let subscriber = tracing_subscriber::registry().with(lines.with_filter(ours));
+        Self { fake, plumbing, drainer, log, _logging: tracing::subscriber::set_default(subscriber) }
     }
 
     /// Lets the first instances of the group leave.
@@ -136,6 +167,13 @@ impl Run {
     /// Calls of the function, without those of the scenario.
     pub(crate) fn calls(&self) -> usize {
         self.fake.with(|world| world.calls_by_operation().values().sum())
+    }
+
+    /// The log lines whose message begins so.
+    pub(crate) fn logged(&self, begins: &str) -> Vec<Value> {
+        let text = String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["message"].as_str().unwrap_or_default().starts_with(begins)).collect()
     }
 
     /// Every call with its time and its error: what a failed assertion prints.

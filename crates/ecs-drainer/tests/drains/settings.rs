@@ -16,6 +16,9 @@ async fn the_deadline_ends_a_drain_with_its_result() {
         assert_eq!(run.outcomes(), [(result.to_owned(), EndedBy::Call, 1)]);
         let at = run.fake.with(|world| world.hook_outcome(&left[0]).unwrap().at).as_secs();
         assert!((600..800).contains(&at), "{at} s");
+        let told = run.logged("hook completed: the deadline has come; still there: service:batch 1");
+        assert_eq!(told.len(), 1, "the log names what was still running: {:#?}", run.logged(""));
+        assert_eq!((&told[0]["level"], &told[0]["result"]), (&"WARN".into(), &result.into()));
     }
 }
 

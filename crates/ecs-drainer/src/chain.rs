@@ -1,0 +1,144 @@
+//! What goes on: heartbeats, continuations, marks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use tokio::time::timeout;
+
+use crate::drain::{Drain, Mark, Terms};
+use crate::subjects::Subject;
+use crate::{Drainer, act, decide, observe};
+
+/// Calls at a time, where a call takes one instance.
+const SIDE_BY_SIDE: usize = 8;
+/// Time for all heartbeats of a pass; see the budget in `pass`.
+const HOLDING: Duration = Duration::from_secs(15);
+
+impl Drainer {
+    /// Heartbeats, continuations, marks: in this order, so that whatever is lost in between is done again.
+    pub(crate) async fn go_on(&self, chains: Vec<(Subject, usize)>) -> Vec<(usize, String)> {
+        let chains = if let Ok(held) = timeout(HOLDING, Box::pin(self.hold_all(chains.clone()))).await {
+            held
+        } else {
+            tracing::error!("heartbeats took too long, to be tried again at the next pass");
+            chains
+        };
+        let not_before = decide::later(self.now(), self.settings.interval);
+        let next = chains.iter().map(|(subject, _)| Drain {
+            pass: subject.drain.pass.saturating_add(1),
+            not_before: Some(not_before),
+            ..subject.drain.clone()
+        });
+        let next: Vec<Drain> = next.collect();
+        let refused = act::publish(&self.clients, &self.settings.topic, &next).await;
+        let mut failed = Vec::new();
+        let mut marks: BTreeMap<String, Vec<(String, Mark)>> = BTreeMap::new();
+        for (at, ((subject, left), next)) in chains.iter().zip(next).enumerate() {
+            if let Some(fault) = refused.get(&at) {
+                let reason = format!("{}: the drain cannot go on: {fault}", next.instance);
+                failed.extend(subject.chain().into_iter().flatten().map(|record| (*record, reason.clone())));
+                continue;
+            }
+            self.watch().keep(&next, *left);
+            if let (Some(cluster), Some(arn), Some(draining_since)) =
+                (&next.cluster, &next.container_instance, next.draining_since)
+            {
+                let token = next.token().map(str::to_owned);
+                let mark = Mark { pass: next.pass, draining_since, tasks: next.tasks, token };
+                marks.entry(cluster.clone()).or_default().push((arn.clone(), mark));
+            }
+        }
+        for (cluster, marks) in marks {
+            for (arn, fault) in act::mark(&self.clients, &cluster, marks).await {
+                tracing::warn!(arn, "mark not left; a copy of this pass would not be known: {fault}");
+            }
+        }
+        failed
+    }
+
+    /// Records the heartbeats that are due; leaves out what turns out to be over.
+    async fn hold_all(&self, mut chains: Vec<(Subject, usize)>) -> Vec<(Subject, usize)> {
+        self.read_terms(&mut chains).await;
+        stream::iter(chains)
+            .map(async |(subject, left)| self.hold(subject).await.map(|subject| (subject, left)))
+            .buffer_unordered(SIDE_BY_SIDE)
+            .filter_map(async |held| held)
+            .collect()
+            .await
+    }
+
+    /// Fills in the hooks' timeouts where they are not known: one call a group.
+    async fn read_terms(&self, chains: &mut [(Subject, usize)]) {
+        let mut unreadable = BTreeSet::new();
+        for (subject, _) in chains {
+            let first_seen = subject.drain.first_seen;
+            let Some(hook) = subject.drain.hook.as_mut().filter(|hook| hook.terms.is_none()) else {
+                continue;
+            };
+            let now = self.now();
+            if self.watch().hooks(&hook.group, now).is_none() && !unreadable.contains(&hook.group) {
+                match observe::terminate_hooks(&self.clients, &hook.group).await {
+                    Err(fault) => {
+                        let group = &hook.group;
+                        tracing::warn!(
+                            group,
+                            "timeouts of the hook not known, a heartbeat every pass: {fault}"
+                        );
+                        unreadable.insert(group.clone());
+                    }
+                    Ok(hooks) => {
+                        let hooks = hooks.into_iter().filter_map(|hook| {
+                            let heartbeat = u32::try_from(hook.heartbeat_timeout?).ok()?;
+                            let global = hook.global_timeout.and_then(|global| u32::try_from(global).ok());
+                            // The documented limit, should the answer not tell: 100 heartbeats, 48 hours at most.
+                            let global = global.unwrap_or(heartbeat.saturating_mul(100).min(172_800));
+                            Some((hook.lifecycle_hook_name?, (heartbeat, global)))
+                        });
+                        self.watch().keep_hooks(&hook.group, hooks.collect(), now);
+                    }
+                }
+            }
+            let timeouts =
+                self.watch().hooks(&hook.group, now).and_then(|hooks| hooks.get(&hook.name).copied());
+            hook.terms = timeouts.map(|(heartbeat, global)| Terms {
+                heartbeat_seconds: heartbeat,
+                held_until: decide::later(first_seen, Duration::from_secs(heartbeat.into())),
+                limit: decide::later(first_seen, Duration::from_secs(global.into())),
+            });
+            if hook.terms.as_ref().is_some_and(|terms| decide::too_short(terms, &self.settings)) {
+                tracing::warn!(
+                    group = hook.group,
+                    hook = hook.name,
+                    "the hook's heartbeat timeout is shorter than the pass interval: raise it, or lower PASS_INTERVAL_SECONDS"
+                );
+            }
+        }
+    }
+
+    /// Records a heartbeat where one is due; none if the action turns out to be over.
+    async fn hold(&self, mut subject: Subject) -> Option<Subject> {
+        let now = self.now();
+        if !decide::needs_heartbeat(&subject.drain, now, &self.settings) {
+            return Some(subject);
+        }
+        let instance = subject.drain.instance.clone();
+        let Some(hook) = subject.drain.hook.as_mut() else { return Some(subject) };
+        match act::heartbeat(&self.clients, &instance, hook).await {
+            Ok(act::Taken::Yes) => {
+                hook.terms = hook.terms.as_ref().map(|terms| decide::held(terms, now));
+                tracing::info!(instance, "heartbeat recorded");
+                Some(subject)
+            }
+            Ok(act::Taken::Over) => {
+                tracing::warn!(instance, "ended: the lifecycle action was over before its tasks had stopped");
+                self.watch().end(&subject.drain);
+                None
+            }
+            Err(fault) => {
+                tracing::error!(instance, kind = ?fault.kind, "heartbeat not recorded, to be tried again: {fault}");
+                Some(subject)
+            }
+        }
+    }
+}
