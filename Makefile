@@ -21,6 +21,7 @@ test: test-rust test-python ## all tests
 
 test-rust: ## tests of the crates, in virtual time
 	cargo test --workspace --locked
+	@cargo test --workspace --locked --quiet --test drains calls -- --nocapture | grep 'instances:'
 
 test-python: venvs fake ## tests from outside: the deployed stack, the sample events, the fake
 	$(JUDGE)/python -m pytest tests

@@ -160,7 +160,7 @@ WORKS: dict[str, Callable[[World], Any]] = {
     "DescribeAutoScalingGroups": describe_groups,
     "DescribeAutoScalingInstances": unknown_instances_are_left_out,
     "SetDesiredCapacity": set_capacity,
-    "TerminateInstance…, RecordLifecycleActionHeartbeat, CompleteLifecycleAction": heartbeat_and_complete,
+    "TerminateInstanceInAutoScalingGroup, RecordLifecycleActionHeartbeat, CompleteLifecycleAction": heartbeat_and_complete,
     "Publish": lambda w: w.sns.publish(TopicArn=TOPIC, Message="{}")["MessageId"],
     "PublishBatch": publish_batch,
 }

@@ -71,6 +71,9 @@ ASKED: dict[str, Ask] = {
     "SetDesiredCapacity above the greatest": lambda w: w.asg.set_desired_capacity(
         AutoScalingGroupName=GROUP, DesiredCapacity=5
     ),
+    "TerminateInstanceInAutoScalingGroup": lambda w: w.asg.terminate_instance_in_auto_scaling_group(
+        InstanceId=w.instance, ShouldDecrementDesiredCapacity=True
+    ),
     "Publish": lambda w: w.sns.publish(TopicArn=TOPIC, Message="{}"),
     "Publish too much": lambda w: w.sns.publish(TopicArn=TOPIC, Message="x" * 300_000),
     "PublishBatch": lambda w: w.sns.publish_batch(
@@ -101,6 +104,7 @@ DIFFERENCES: dict[str, str] = {
     **left_out("DescribeTasks", *(f"tasks[].{name}" for name in ("cpu", "memory", "createdAt", "startedAt"))),
     **left_out("StopTask", *(f"task.{name}" for name in ("cpu", "memory", "createdAt", "startedAt"))),
     **left_out("StopTask", "task.stopCode", "task.stoppingAt"),
+    **left_out("TerminateInstanceInAutoScalingGroup", "Activity.Details"),
     **left_out("DescribeLifecycleHooks", "LifecycleHooks[].NotificationMetadata"),
     "ListContainerInstances of no cluster: error": "moto answers an empty list; ECS refuses unknown clusters everywhere",
     "DescribeContainerInstances of none: error": "moto has one code for all mistakes; ECS's here is of its API reference",

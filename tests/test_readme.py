@@ -25,7 +25,7 @@ ELSEWHERE = {
     "export AWS_ENDPOINT_URL": "test_events.py sets the same",
     "export DRAIN_TOPIC_ARN": "test_events.py sets the same",
     "cargo run -p aws-fake -- --scenario demo": "local_stack.py starts it for every test",
-    "cargo lambda watch": "test_events.py",
+    "cargo lambda watch -p ecs-drainer": "test_events.py",
     "cargo lambda invoke": "test_events.py, with every sample event",
     "cargo test -p ecs-drainer$": "make test runs all of it",
 }
@@ -87,9 +87,10 @@ def test_aws_commands_are_understood() -> None:
 def test_the_number_of_calls_is_the_one_that_is_counted() -> None:
     (command,) = [c for c in commands() if kind(c) == "cargo test"]
     answer = run(command, clean_environment())
-    counted = set(re.findall(r"instances: (\d+) calls", answer.stdout))
-    stated = set(re.findall(r"makes (\d+) API calls", README))
+    counted = set(re.findall(r"instances: (\d+) calls in (\d+) invocations", answer.stdout))
+    stated = set(re.findall(r"makes (\d+) API calls in a cluster of any size, in (\d+) invocations", README))
     assert counted == stated and len(stated) == 1, answer.stdout + answer.stderr
+    print(answer.stdout)
 
 
 def test_the_fake_tells_its_options() -> None:
