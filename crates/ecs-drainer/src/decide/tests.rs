@@ -4,6 +4,8 @@ use aws_helpers::settings::Variables;
 use super::*;
 use crate::drain::{Hook, Mark};
 
+mod terms;
+
 /// Seconds since the drain was first seen; DRAINING was set in the first.
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_000_000 + second).unwrap()
@@ -291,37 +293,6 @@ fn settings_change_the_step() {
 }
 
 #[test]
-fn the_hooks_own_limit_is_a_deadline_too() {
-    let mut drain = drain();
-    drain.hook.as_mut().unwrap().terms = Some(terms(30, 30, 3_000));
-    for (second, expected) in [(2_809, false), (2_811, true)] {
-        assert_eq!(overdue(&drain, at(second), &settings(&[])), expected, "{second}");
-    }
-}
-
-#[test]
-fn a_copy_is_known_by_the_mark() {
-    let mark = |pass, token: Option<&str>| Mark {
-        pass,
-        draining_since: at(0),
-        tasks: None,
-        token: token.map(str::to_owned),
-    };
-    for (name, drain, status, mark, expected) in [
-        ("no mark", drain(), Status::Draining, None, false),
-        ("its own pass", drain(), Status::Draining, Some(mark(1, Some("t"))), false),
-        ("a later pass", drain(), Status::Draining, Some(mark(2, Some("t"))), true),
-        ("an earlier pass, read late", drain(), Status::Draining, Some(mark(0, Some("t"))), false),
-        ("an earlier drain's", drain(), Status::Draining, Some(mark(9, Some("u"))), false),
-        ("an operator's copy", hookless(), Status::Draining, Some(mark(2, None)), true),
-        ("an operator's after a reactivation", hookless(), Status::Active, Some(mark(2, None)), false),
-    ] {
-        let instance = ContainerInstance { mark, ..registered(status, 3) };
-        assert_eq!(superseded(&drain, &instance), expected, "{name}");
-    }
-}
-
-#[test]
 fn young_draining_is_waited_out_only_where_it_matters() {
     for (name, status, wanted, second, expected) in [
         ("just set", Status::Draining, 0, 0, Some(5)),
@@ -362,34 +333,6 @@ fn auto_scaling_is_asked_only_about_what_ecs_cannot_tell() {
         ("unreadable", Presence::Unreadable(fault()), false),
     ] {
         assert_eq!(needs_membership(&presence), expected, "{name}");
-    }
-}
-
-#[test]
-fn heartbeats_come_two_intervals_early_and_never_past_the_limit() {
-    // Interval 180 s, so that 370 s must be left.
-    for (name, terms, second, expected) in [
-        ("plenty left", Some(terms(900, 900, 90_000)), 530, false),
-        ("two intervals left", Some(terms(900, 900, 90_000)), 531, true),
-        ("overdue", Some(terms(900, 900, 90_000)), 1_000, true),
-        ("held to the limit already", Some(terms(900, 90_000, 90_000)), 89_900, false),
-        ("past the limit", Some(terms(900, 900, 900)), 901, false),
-        ("unknown", None, 0, true),
-    ] {
-        let mut drain = drain();
-        drain.hook.as_mut().unwrap().terms = terms;
-        assert_eq!(needs_heartbeat(&drain, at(second), &settings(&[])), expected, "{name}");
-    }
-    assert!(!needs_heartbeat(&hookless(), at(0), &settings(&[])), "no hook");
-    assert_eq!(held(&terms(900, 900, 90_000), at(540)), terms(900, 1_440, 90_000));
-    assert_eq!(held(&terms(900, 900, 1_000), at(540)), terms(900, 1_000, 1_000), "the limit holds");
-}
-
-#[test]
-fn a_hook_shorter_than_the_interval_is_told() {
-    for (heartbeat, expected) in [(30, true), (189, true), (190, false), (900, false)] {
-        let found = too_short(&terms(heartbeat, 0, 90_000), &settings(&[]));
-        assert_eq!(found, expected, "{heartbeat}");
     }
 }
 

@@ -79,6 +79,11 @@ pub(crate) fn cluster(instances: usize) -> Scenario {
     Scenario::new(1).cluster("prod", instances).hook(TOPIC, 900)
 }
 
+/// A drain that uses every kind of call: a heartbeat, a net pass, tasks that stop late.
+pub(crate) fn long_drain(cold: bool) -> Run {
+    Run::new(cluster(3).service("web", 6, (100, 1_000)), Wiring { cold, ..Wiring::default() })
+}
+
 impl Run {
     pub(crate) fn new(scenario: Scenario, wiring: Wiring) -> Self {
         let fake = FakeAws::new(scenario);

@@ -7,4 +7,5 @@ mod calls;
 mod everyday;
 mod faults;
 mod harness;
+mod instances;
 mod settings;
