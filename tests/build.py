@@ -38,7 +38,7 @@ def fingerprint() -> str:
 def build(run: Path, register: Register, say: Callable[[str], None] = print, quick: bool = False) -> Path:
     """`sam build`, when something has changed since the last one: it takes long even to find out that nothing has.
 
-    A quick one is unoptimised, which saves five minutes from nothing; it gives way to a release build that is there.
+    A quick one is unoptimised, for a first run; it gives way to a release build that is there.
     Answers the folder of the built template.
     """
     now = fingerprint()

@@ -63,7 +63,7 @@ pub async fn presences(
     let mut elsewhere = anywhere;
     for (cluster, instances) in search {
         let cluster = cluster.map(str::to_owned);
-        let missing = find(clients, cluster.as_slice(), instances, &mut found).await;
+        let missing = find(clients, cluster.as_slice(), instances, false, &mut found).await;
         // The hook's metadata may name the wrong cluster. A drain that has been seen in its cluster was
         // in the right one.
         let seen = |id: &&str| {
@@ -75,7 +75,8 @@ pub async fn presences(
         let clusters = if configured.is_empty() { clusters(clients).await } else { Ok(configured.to_vec()) };
         let open = match clusters {
             Ok(clusters) => {
-                find(clients, &clusters, elsewhere, &mut found).await;
+                // A configured name that ECS does not know is a mistake, and no proof of absence.
+                find(clients, &clusters, elsewhere, !configured.is_empty(), &mut found).await;
                 Vec::new()
             }
             Err(fault) => {
@@ -107,10 +108,12 @@ async fn clusters(clients: &Clients) -> Result<Vec<String>, Fault> {
 }
 
 /// Looks for instances in clusters, some clusters at a time, until all are found; returns the missing.
+/// A cluster that is gone has nothing, unless it must be there.
 async fn find<'i>(
     clients: &Clients,
     clusters: &[String],
     mut missing: BTreeSet<&'i str>,
+    must_be_there: bool,
     found: &mut HashMap<String, Presence>,
 ) -> BTreeSet<&'i str> {
     for wave in clusters.chunks(SIDE_BY_SIDE) {
@@ -130,8 +133,8 @@ async fn find<'i>(
                 }
             }
             for (id, fault) in faults {
-                // A cluster that is gone has nothing; any other fault leaves the question open.
-                if fault.kind != Kind::Gone && missing.contains(id.as_str()) {
+                // Any other fault leaves the question open.
+                if (must_be_there || fault.kind != Kind::Gone) && missing.contains(id.as_str()) {
                     found.insert(id, Presence::Unreadable(fault));
                 }
             }

@@ -315,7 +315,9 @@ impl Drainer {
                 }
                 _ => tracing::info!(instance, cluster, pass, "drained, no hook to complete: {why}"),
             }
-            self.watch().end(&subject.drain);
+            if !matches!(subject.cause, Cause::Found(_)) {
+                self.watch().end(&subject.drain);
+            }
             return None;
         };
         match act::complete(&self.clients, instance, hook, outcome).await {

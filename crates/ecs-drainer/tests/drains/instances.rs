@@ -106,3 +106,16 @@ async fn an_instance_that_registers_anew_in_mid_drain_is_drained_anew() {
     run.finish().await.all_let_go(1, "CONTINUE");
     assert_eq!(run.logged("set to DRAINING").len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_configured_cluster_that_does_not_exist_does_not_let_a_full_instance_go() {
+    let scenario = cluster(2).service("web", 2, 30).with_cluster(|plan| {
+        plan.hook.iter_mut().for_each(|hook| hook.metadata = None);
+    });
+    let mut run = Run::new(scenario, Wiring::with(&[("CLUSTERS", "prd")]));
+    let left = run.scale_in(1);
+    run.run(1_000).await;
+    assert!(run.fake.with(|world| world.hook_outcome(&left[0]).is_none()), "{:#?}", run.logged(""));
+    let told = run.logged("waiting: ecs:ListContainerInstances failed: ClusterNotFoundException");
+    assert!(told.len() >= 5, "one line a pass: {:#?}", run.logged(""));
+}
