@@ -1,7 +1,12 @@
 //! The account's token buckets, by operation.
 //!
 //! ECS documents its buckets per account and region (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>).
+//! EC2 documents a bucket for each call, and for some a second one that is emptied by the instance
+//! (<https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>). CloudTrail documents two look-ups
+//! a second (<https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>).
 //! Auto Scaling and SNS document no numbers for these calls: one bucket each of 100 and 20 a second is assumed.
+//! DynamoDB has as many units as a new table on demand (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html>);
+//! a call is taken for one.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,6 +25,36 @@ pub(crate) enum Bucket {
     AutoScaling,
     /// SNS, assumed.
     Sns,
+    /// `DescribeInstances` with a filter, ids or a page size.
+    Ec2Instances,
+    /// `DescribeInstances` without any of them.
+    Ec2AllInstances,
+    /// `DescribeAvailabilityZones`.
+    Ec2Zones,
+    /// `DescribeInstanceAttribute`.
+    Ec2Attributes,
+    /// `CreateTags`.
+    Ec2CreateTags,
+    /// `DeleteTags`.
+    Ec2DeleteTags,
+    /// `RunInstances`.
+    Ec2Run,
+    /// `RunInstances`, by the instance.
+    Ec2Launched,
+    /// `StopInstances`.
+    Ec2Stop,
+    /// `StopInstances`, by the instance.
+    Ec2Stopped,
+    /// `TerminateInstances`.
+    Ec2Terminate,
+    /// `TerminateInstances`, by the instance.
+    Ec2Terminated,
+    /// `LookupEvents`.
+    Trail,
+    /// DynamoDB, read.
+    TableRead,
+    /// DynamoDB, written.
+    TableWrite,
 }
 
 impl Bucket {
@@ -28,7 +63,22 @@ impl Bucket {
         match self {
             Self::EcsClusterRead => (50.0, 20.0),
             Self::EcsWrite => (100.0, 40.0),
-            Self::EcsRead | Self::AutoScaling | Self::Sns => (100.0, 20.0),
+            Self::EcsRead
+            | Self::AutoScaling
+            | Self::Sns
+            | Self::Ec2Instances
+            | Self::Ec2Zones
+            | Self::Ec2Attributes => (100.0, 20.0),
+            Self::Ec2AllInstances => (50.0, 10.0),
+            Self::Ec2CreateTags | Self::Ec2DeleteTags => (100.0, 10.0),
+            Self::Ec2Run => (5.0, 2.0),
+            Self::Ec2Launched => (1_000.0, 2.0),
+            Self::Ec2Stop => (50.0, 5.0),
+            Self::Ec2Terminate => (100.0, 5.0),
+            Self::Ec2Stopped | Self::Ec2Terminated => (1_000.0, 20.0),
+            Self::Trail => (2.0, 2.0),
+            Self::TableRead => (12_000.0, 12_000.0),
+            Self::TableWrite => (4_000.0, 4_000.0),
         }
     }
 }
@@ -40,15 +90,21 @@ pub(crate) struct Buckets(BTreeMap<Bucket, (f64, Moment)>);
 impl Buckets {
     /// Takes a token; false when there is none.
     pub(crate) fn take(&mut self, bucket: Bucket, now: Moment) -> bool {
+        self.take_some(bucket, 1, now)
+    }
+
+    /// Takes so many tokens, or none when there are not so many.
+    pub(crate) fn take_some(&mut self, bucket: Bucket, tokens: u32, now: Moment) -> bool {
         let (burst, refill) = bucket.limits();
         let (level, filled_at) = self.0.entry(bucket).or_insert((burst, now));
         let passed: Duration = now.saturating_sub(*filled_at);
         *level = (*level + passed.as_secs_f64() * refill).min(burst);
         *filled_at = now;
-        if *level < 1.0 {
+        let tokens = f64::from(tokens);
+        if *level < tokens {
             return false;
         }
-        *level -= 1.0;
+        *level -= tokens;
         true
     }
 }
@@ -64,6 +120,9 @@ mod tests {
             (Bucket::EcsWrite, 100, 40),
             (Bucket::EcsClusterRead, 50, 20),
             (Bucket::AutoScaling, 100, 20),
+            (Bucket::Ec2AllInstances, 50, 10),
+            (Bucket::Ec2CreateTags, 100, 10),
+            (Bucket::Trail, 2, 2),
         ];
         for (bucket, burst, refill) in rows {
             let mut buckets = Buckets::default();

@@ -14,6 +14,13 @@ pub(crate) fn given(value: Value) -> Value {
     }
 }
 
+/// Adds or changes a member of an object.
+pub(crate) fn put(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value.into());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

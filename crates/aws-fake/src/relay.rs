@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_eventbridge::{primitives::DateTime, types::PutEventsRequestEntry};
+use aws_sdk_sns::types::MessageAttributeValue;
 use aws_sdk_sns::{
     config::{Credentials, SharedCredentialsProvider},
     error::DisplayErrorContext,
@@ -38,9 +39,7 @@ impl Relay {
         let mut publishing = Vec::new();
         for outgoing in departed {
             match outgoing.what {
-                Departure::Notification { topic, subject, message } => {
-                    publishing.push(self.publish(topic, subject, message));
-                }
+                notification @ Departure::Notification { .. } => publishing.push(self.publish(notification)),
                 Departure::Event(event) => events.extend(entry(&event)),
             }
         }
@@ -48,11 +47,21 @@ impl Relay {
         futures::join!(join_all(publishing), join_all(putting));
     }
 
-    async fn publish(&self, topic: String, subject: Option<String>, message: String) {
-        let Some(sns) = &self.sns else { return };
-        // SNS's limit for a subject is 100 characters.
-        let subject = subject.map(|subject| subject.chars().take(100).collect::<String>());
-        let published = sns.publish().topic_arn(&topic).set_subject(subject).message(message).send().await;
+    async fn publish(&self, notification: Departure) {
+        let (Some(sns), Departure::Notification { topic, subject, message, is_json, attributes }) =
+            (&self.sns, notification)
+        else {
+            return;
+        };
+        // SNS takes subjects of less than 100 characters.
+        let subject = subject.map(|subject| subject.chars().take(99).collect::<String>());
+        let attributes = attributes.into_iter().filter_map(|(name, attribute)| {
+            let value = MessageAttributeValue::builder().data_type(attribute.data_type);
+            Some((name, value.set_string_value(attribute.value).build().ok()?))
+        });
+        let publish = sns.publish().topic_arn(&topic).set_subject(subject).message(message);
+        let publish = publish.set_message_structure(is_json.then(|| "json".to_owned()));
+        let published = publish.set_message_attributes(Some(attributes.collect())).send().await;
         if let Err(error) = published {
             tracing::error!(topic, error = %DisplayErrorContext(error), "publishing failed");
         }

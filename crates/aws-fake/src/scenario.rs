@@ -1,5 +1,7 @@
 //! What a World begins with: read from JSON by the server, or built step by step in a test.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::{
@@ -8,9 +10,13 @@ use crate::{
         World,
         clock::{Calendar, Timeline},
         ecs::{Cluster, Service},
-        groups::{Group, LifecycleState},
+        groups::{Group, GroupTag, LifecycleState},
         hooks::{ActionResult, Hook},
+        identity::Identity,
+        launches::MachinePlan,
+        machines::Tags,
         names,
+        tables::TablePlan,
         task::Size,
     },
 };
@@ -25,6 +31,27 @@ pub struct Scenario {
     pub topics: Vec<String>,
     /// Clusters, each with one group of instances.
     pub clusters: Vec<ClusterPlan>,
+    /// Groups that want no instances: they have a name and tags.
+    pub groups: Vec<GroupPlan>,
+    /// Machines of EC2 that no cluster knows.
+    pub machines: Vec<MachinePlan>,
+    /// Tables.
+    pub tables: Vec<TablePlan>,
+}
+
+/// A group that wants no instances.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GroupPlan {
+    /// Its name.
+    pub name: String,
+    /// Its tags; they do not propagate.
+    pub tags: Tags,
+    /// Who created it, in the trail; none: nothing is there about it.
+    pub creator: Option<Identity>,
+    /// How long ago that was.
+    #[serde(rename = "created_hours_ago", with = "crate::settings::hours")]
+    pub created_ago: std::time::Duration,
 }
 
 /// A cluster and its group.
@@ -49,6 +76,8 @@ pub struct ClusterPlan {
     pub services: Vec<ServicePlan>,
     /// The group's hook, if it has one from the beginning.
     pub hook: Option<HookPlan>,
+    /// The group's tags; they propagate to its instances.
+    pub tags: Tags,
 }
 
 impl Default for ClusterPlan {
@@ -63,6 +92,7 @@ impl Default for ClusterPlan {
             memory: 16_384,
             services: Vec::new(),
             hook: None,
+            tags: Tags::new(),
         }
     }
 }
@@ -210,12 +240,42 @@ impl Scenario {
         })
     }
 
+    /// Adds machines of EC2.
+    #[must_use]
+    pub fn machines(mut self, plan: MachinePlan) -> Self {
+        self.machines.push(plan);
+        self
+    }
+
+    /// Adds a group that wants no instances.
+    #[must_use]
+    pub fn group(mut self, plan: GroupPlan) -> Self {
+        self.groups.push(plan);
+        self
+    }
+
+    /// Adds a table.
+    #[must_use]
+    pub fn table(mut self, plan: TablePlan) -> Self {
+        self.tables.push(plan);
+        self
+    }
+
     /// The World, in its first moment, all tasks running.
     pub fn build(self, calendar: Calendar) -> World {
         let mut world = World::new(self.settings, calendar);
         world.topics.extend(self.topics.iter().map(|topic| names::topic_arn(topic)));
         for plan in self.clusters {
             world.add_cluster(plan);
+        }
+        for plan in self.groups {
+            world.add_group(&plan);
+        }
+        for plan in &self.machines {
+            world.add_machines(plan);
+        }
+        for plan in self.tables {
+            world.add_table(plan);
         }
         world
     }
@@ -257,6 +317,7 @@ impl World {
                 cluster: plan.name.clone(),
                 size,
                 hooks: hooks.into_iter().collect(),
+                tags: group_tags(&plan.tags, true),
             },
         );
         for _ in 0..plan.instances {
@@ -267,6 +328,23 @@ impl World {
         self.services.extend(services);
         self.schedule(&plan.name);
     }
+}
+
+impl World {
+    /// Adds a group that wants no instances.
+    pub fn add_group(&mut self, plan: &GroupPlan) {
+        let mut group = Group::empty(&plan.name);
+        group.tags = group_tags(&plan.tags, false);
+        self.groups.insert(plan.name.clone(), group);
+        if let Some(creator) = &plan.creator {
+            self.write_group_creation(&plan.name, creator, plan.created_ago);
+        }
+    }
+}
+
+fn group_tags(tags: &Tags, propagates: bool) -> BTreeMap<String, GroupTag> {
+    let tag = |value: &String| GroupTag { value: value.clone(), propagates };
+    tags.iter().map(|(key, value)| (key.clone(), tag(value))).collect()
 }
 
 impl ServicePlan {
@@ -313,6 +391,26 @@ mod tests {
             ("a slow call", r#"{"settings": {"faults": [{"calls": "all", "kind": {"latency": 2}}]}}"#, true),
             ("no such fault", r#"{"settings": {"faults": [{"calls": "all", "kind": "fire"}]}}"#, false),
             ("a hook", r#"{"clusters": [{"name": "a", "hook": {"topic": "drain"}}]}"#, true),
+            (
+                "machines",
+                r#"{"machines": [{"count": 2, "tags": {"a": "b"}, "owner": {"iam_user": "alice"}}]}"#,
+                true,
+            ),
+            (
+                "by a role",
+                r#"{"machines": [{"owner": {"assumed_role": {"role": "r", "session": "s"}}}]}"#,
+                true,
+            ),
+            ("by the root user", r#"{"machines": [{"owner": "root", "state": "shutting-down"}]}"#, true),
+            ("by nobody", r#"{"machines": [{"owner": "nobody"}]}"#, false),
+            ("launched", r#"{"machines": [{"launched_hours_ago": 1.5, "attached_hours_ago": 72}]}"#, true),
+            ("launched tomorrow", r#"{"machines": [{"launched_hours_ago": -24}]}"#, false),
+            (
+                "a table",
+                r#"{"tables": [{"name": "t", "key": [{"name": "Id", "type": "S"}], "items": [{"Id": {"S": "x"}}]}]}"#,
+                true,
+            ),
+            ("a table of nothing", r#"{"tables": [{"name": "t"}]}"#, false),
         ];
         for (case, text, expected) in rows {
             let read = serde_json::from_str::<Scenario>(text);

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::faults::Fault;
+use crate::{faults::Fault, world::identity::Identity};
 
 /// Settings of a World. Times are written in seconds in a scenario's JSON.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// The same seed gives the same run.
     pub seed: u64,
@@ -38,6 +39,22 @@ pub struct Settings {
     /// From the death of an instance until Auto Scaling and ECS have noticed.
     #[serde(rename = "health_check_seconds", with = "seconds")]
     pub health_check: Duration,
+    /// How long a launched machine is `pending`.
+    #[serde(rename = "pending_seconds", with = "seconds")]
+    pub pending: Duration,
+    /// How long a machine is `stopping` or `shutting-down`.
+    #[serde(rename = "stopping_seconds", with = "seconds")]
+    pub stopping: Duration,
+    /// Whether `DescribeInstances` filters what it has put on a page: then pages are short, or empty, and have
+    /// a token all the same, which EC2 reserves the right to.
+    pub sparse_pages: bool,
+    /// From a call until CloudTrail finds it. On AWS about 5 minutes, now and then 15.
+    #[serde(rename = "trail_delay_seconds", with = "seconds")]
+    pub trail_delay: Duration,
+    /// Probability that DynamoDB leaves a key or a write of a batch unprocessed. It always does one of them.
+    pub unprocessed: f64,
+    /// Who calls, as CloudTrail writes it down.
+    pub caller: Identity,
 }
 
 impl Default for Settings {
@@ -54,7 +71,28 @@ impl Default for Settings {
             boot: Duration::from_secs(30),
             termination: Duration::from_secs(1),
             health_check: Duration::from_secs(10),
+            pending: Duration::from_secs(5),
+            stopping: Duration::from_secs(20),
+            sparse_pages: false,
+            trail_delay: Duration::ZERO,
+            unprocessed: 0.0,
+            caller: Identity::iam_user("operator"),
         }
+    }
+}
+
+/// Durations as hours in JSON.
+pub(crate) mod hours {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    /// Seconds of an hour.
+    const HOUR: f64 = 3_600.0;
+
+    /// Reads a number of hours; negative or endless ones are refused.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(from)? * HOUR).map_err(D::Error::custom)
     }
 }
 

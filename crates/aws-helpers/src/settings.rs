@@ -62,6 +62,40 @@ impl Variables {
         })
     }
 
+    /// A value that `parse` must accept; `default` where the variable is absent.
+    pub fn or<T>(
+        &self,
+        name: &'static str,
+        default: &str,
+        allowed: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, SettingError> {
+        match self.get(name).is_none().then(|| parse(default)).flatten() {
+            Some(default) => Ok(default),
+            None => self.required(name, allowed, parse),
+        }
+    }
+
+    /// A value that `parse` must accept, if the variable is there.
+    pub fn optional<T>(
+        &self,
+        name: &'static str,
+        allowed: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, SettingError> {
+        self.get(name).map(|_| self.required(name, allowed, parse)).transpose()
+    }
+
+    /// A whole number within `range`, both ends included.
+    pub fn number(
+        &self,
+        name: &'static str,
+        default: u32,
+        range: RangeInclusive<u32>,
+    ) -> Result<u32, SettingError> {
+        self.counted(name, default, range, "a whole number")
+    }
+
     /// A whole number of seconds within `range`, both ends included.
     pub fn seconds(
         &self,
@@ -69,12 +103,31 @@ impl Variables {
         default: u32,
         range: RangeInclusive<u32>,
     ) -> Result<Duration, SettingError> {
+        let seconds = self.counted(name, default, range, "a whole number of seconds")?;
+        Ok(Duration::from_secs(seconds.into()))
+    }
+
+    fn counted(
+        &self,
+        name: &'static str,
+        default: u32,
+        range: RangeInclusive<u32>,
+        what: &str,
+    ) -> Result<u32, SettingError> {
         if self.get(name).is_none() {
-            return Ok(Duration::from_secs(default.into()));
+            return Ok(default);
         }
-        let allowed = format!("a whole number of seconds from {} to {}", range.start(), range.end());
+        let allowed = format!("{what} from {} to {}", range.start(), range.end());
         self.required(name, &allowed, |value| value.parse().ok().filter(|n| range.contains(n)))
-            .map(|n: u32| Duration::from_secs(n.into()))
+    }
+
+    /// The ARN of an SNS topic.
+    pub fn topic(&self, name: &'static str) -> Result<String, SettingError> {
+        self.required(name, "the ARN of an SNS topic", |value| {
+            let is_topic =
+                value.starts_with("arn:") && value.split(':').count() == 6 && value.contains(":sns:");
+            is_topic.then(|| value.to_owned())
+        })
     }
 
     /// One of a few words, compared exactly; the first is the default.
@@ -147,6 +200,37 @@ mod tests {
                 allowed: "a whole number of seconds from 1 to 900".to_owned(),
             });
             assert_eq!(found, wanted, "X={value:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_whole_and_in_range() {
+        for (value, expected) in [
+            ("", Ok(5)),
+            ("0", Ok(0)),
+            ("9", Ok(9)),
+            ("10", Err(r#"setting X is "10"; allowed: a whole number from 0 to 9"#)),
+            ("2.5", Err(r#"setting X is "2.5"; allowed: a whole number from 0 to 9"#)),
+        ] {
+            let found = with(value).number("X", 5, 0..=9).map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "X={value:?}");
+        }
+    }
+
+    #[test]
+    fn a_default_and_an_absence_are_no_errors() {
+        let word = |value: &str| value.bytes().all(|byte| byte.is_ascii_lowercase()).then(|| value.to_owned());
+        let refused = || Err(r#"setting X is "B"; allowed: small letters"#.to_owned());
+        for (value, or, optional) in [
+            ("", Ok("d".to_owned()), Ok(None)),
+            ("b", Ok("b".to_owned()), Ok(Some("b".to_owned()))),
+            ("B", refused(), refused().map(Some)),
+        ] {
+            let variables = with(value);
+            let found = variables.or("X", "d", "small letters", word).map_err(|error| error.to_string());
+            assert_eq!(found, or, "X={value:?}");
+            let found = variables.optional("X", "small letters", word).map_err(|error| error.to_string());
+            assert_eq!(found, optional, "X={value:?}");
         }
     }
 

@@ -64,7 +64,7 @@ impl Settings {
         let stop_after = variables.seconds("STANDALONE_STOP_AFTER_SECONDS", 0, 0..=172_800)?;
         let words = [("wait", Standalone::Wait), ("stop", Standalone::StopAfter(stop_after))];
         Ok(Self {
-            topic: variables.required("DRAIN_TOPIC_ARN", "the ARN of an SNS topic", topic)?,
+            topic: variables.topic("DRAIN_TOPIC_ARN")?,
             clusters: variables.list("CLUSTERS", "names or ARNs of ECS clusters", is_cluster)?,
             interval: variables.seconds("PASS_INTERVAL_SECONDS", 180, 1..=900)?,
             deadline: variables.seconds("DEADLINE_SECONDS", 7_200, 30..=172_800)?,
@@ -75,11 +75,6 @@ impl Settings {
             settle: variables.seconds("SETTLE_SECONDS", 5, 0..=10)?,
         })
     }
-}
-
-fn topic(value: &str) -> Option<String> {
-    let is_topic = value.starts_with("arn:") && value.split(':').count() == 6 && value.contains(":sns:");
-    is_topic.then(|| value.to_owned())
 }
 
 /// Whether a word can name a cluster: 1 to 255 letters, digits, hyphens and underscores (ECS

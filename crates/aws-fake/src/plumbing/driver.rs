@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     FakeAws,
-    world::{Departure, Outgoing, World, clock::Moment, names},
+    world::{Departure, Outgoing, World, clock::Moment, names, text_for},
 };
 
 /// Lambda tries an asynchronous invocation that failed again after a minute, then after two.
@@ -173,12 +173,18 @@ impl Plumbing {
 
     fn deliver(&mut self, Outgoing { at, what }: Outgoing) {
         match what {
-            Departure::Notification { topic, subject, message } => self.notify(topic, subject, message, at),
+            Departure::Notification { topic, subject, message, is_json, .. } => {
+                // The queues and the function subscribe; a text of their own is what both are given.
+                let protocol = if self.settings.direct { "lambda" } else { "sqs" };
+                self.notify(topic, subject, text_for(&message, is_json, protocol), at);
+            }
             Departure::Event(event) => {
-                let is_task = event.get("source").and_then(Value::as_str) == Some("aws.ecs");
+                let source = event.get("source").and_then(Value::as_str);
+                let is_task = source == Some("aws.ecs");
+                let is_lifecycle = source == Some("aws.autoscaling");
                 if is_task && self.settings.lose_task_events {
                     self.stats.lost_events += 1;
-                } else if is_task || self.settings.lifecycle_events {
+                } else if is_task || is_lifecycle && self.settings.lifecycle_events {
                     let message = self.message(event.to_string(), at, Duration::ZERO);
                     self.first.put(message);
                 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Operation, from_text, hooks, page};
+use super::{Answer, Operation, from_text, group_tags, hooks, page};
 use crate::{
     error::ApiError,
     world::{
@@ -29,6 +29,7 @@ pub(super) fn find(operation: &str) -> Option<Operation> {
         "DescribeAutoScalingInstances" => describe_instances,
         "SetDesiredCapacity" => set_desired_capacity,
         "TerminateInstanceInAutoScalingGroup" => terminate_instance,
+        "DescribeTags" => group_tags::describe,
         _ => return None,
     };
     Some(found)
@@ -46,7 +47,7 @@ pub(super) fn group<'w>(world: &'w mut World, name: &str) -> Result<&'w mut Grou
     world.groups.get_mut(name).ok_or_else(missing)
 }
 
-fn page_size(asked: Option<usize>, most: usize) -> Result<usize, ApiError> {
+pub(super) fn page_size(asked: Option<usize>, most: usize) -> Result<usize, ApiError> {
     let size = asked.unwrap_or(most.min(50));
     if (1..=most).contains(&size) {
         Ok(size)
@@ -95,6 +96,7 @@ fn describe_group(world: &World, group: &Group, at: Moment) -> Value {
         "HealthCheckGracePeriod": 300,
         "CreatedTime": world.calendar.rfc3339(Moment::ZERO),
         "Instances": instances,
+        "Tags": group_tags::of_group(group),
     })
 }
 

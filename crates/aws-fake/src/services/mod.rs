@@ -17,8 +17,12 @@ use crate::{
 };
 
 mod autoscaling;
+mod cloudtrail;
 mod container_instances;
+mod dynamodb;
+mod ec2;
 mod ecs;
+mod group_tags;
 mod hooks;
 mod sns;
 mod tasks;
@@ -54,8 +58,7 @@ pub(crate) fn call(world: &mut World, request: &Request) -> (Answer, Fate) {
 }
 
 fn answer(world: &mut World, request: &Request, fault: Option<FaultKind>) -> Answer {
-    let (bucket, operation) =
-        find(request.service, &request.operation).ok_or_else(|| unknown_operation(request.service))?;
+    let (bucket, operation) = find(request).ok_or_else(|| unknown_operation(request.service))?;
     match fault {
         Some(FaultKind::Throttle) => Err(throttled(request.service)),
         Some(FaultKind::ServerError) => Err(server_error(request.service)),
@@ -68,21 +71,40 @@ fn answer(world: &mut World, request: &Request, fault: Option<FaultKind>) -> Ans
     }
 }
 
-fn find(service: Service, operation: &str) -> Option<(Bucket, Operation)> {
-    match service {
+fn find(request: &Request) -> Option<(Bucket, Operation)> {
+    let operation = request.operation.as_str();
+    match request.service {
         Service::Ecs => ecs::find(operation),
         Service::AutoScaling => autoscaling::find(operation).map(|found| (Bucket::AutoScaling, found)),
         Service::Sns => sns::find(operation).map(|found| (Bucket::Sns, found)),
+        Service::Ec2 => ec2::find(operation, &request.parameters),
+        Service::CloudTrail => cloudtrail::find(operation).map(|found| (Bucket::Trail, found)),
+        Service::DynamoDb => dynamodb::find(operation),
     }
 }
 
 fn throttled(service: Service) -> ApiError {
-    let code = if service == Service::Ecs { "ThrottlingException" } else { "Throttling" };
+    let code = match service {
+        Service::Ecs | Service::CloudTrail | Service::DynamoDb => "ThrottlingException",
+        Service::AutoScaling | Service::Sns => "Throttling",
+        Service::Ec2 => {
+            return ApiError {
+                status: 503,
+                code: "RequestLimitExceeded".to_owned(),
+                message: "Request limit exceeded.".to_owned(),
+            };
+        }
+    };
     ApiError::refused(code, "Rate exceeded")
 }
 
 fn server_error(service: Service) -> ApiError {
-    let code = if service == Service::Ecs { "ServerException" } else { "InternalFailure" };
+    let code = match service {
+        Service::Ecs => "ServerException",
+        Service::AutoScaling | Service::Sns | Service::CloudTrail => "InternalFailure",
+        Service::Ec2 => "InternalError",
+        Service::DynamoDb => "InternalServerError",
+    };
     ApiError {
         status: 500,
         code: code.to_owned(),
@@ -95,6 +117,9 @@ fn denied(request: &Request) -> ApiError {
         Service::Ecs => ("AccessDeniedException", "ecs"),
         Service::AutoScaling => ("AccessDenied", "autoscaling"),
         Service::Sns => ("AuthorizationError", "SNS"),
+        Service::Ec2 => ("UnauthorizedOperation", "ec2"),
+        Service::CloudTrail => ("AccessDeniedException", "cloudtrail"),
+        Service::DynamoDb => ("AccessDeniedException", "dynamodb"),
     };
     let message = format!("User is not authorized to perform: {prefix}:{}", request.operation);
     ApiError { status: 403, code: code.to_owned(), message }

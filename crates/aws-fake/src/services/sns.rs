@@ -1,14 +1,12 @@
 //! Amazon SNS: publishing.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, Operation};
 use crate::{
     error::ApiError,
-    world::{World, names},
+    world::{MessageAttribute, World, names},
 };
 
 /// Longest message, and longest batch together, in bytes.
@@ -27,6 +25,9 @@ pub(super) fn find(operation: &str) -> Option<Operation> {
     Some(found)
 }
 
+/// A subject is shorter than this, in characters.
+const SUBJECT_LIMIT: usize = 100;
+
 /// An attribute of a message. They are checked and counted, nothing here filters by them.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -35,7 +36,14 @@ struct Attribute {
     string_value: Option<String>,
 }
 
-type Attributes = BTreeMap<String, Attribute>;
+type Attributes = std::collections::BTreeMap<String, Attribute>;
+
+fn kept(attributes: Attributes) -> crate::world::Attributes {
+    let kept = attributes.into_iter().map(|(name, given)| {
+        (name, MessageAttribute { data_type: given.data_type, value: given.string_value })
+    });
+    kept.collect()
+}
 
 /// What counts against the size limit: the message and its attributes.
 fn size(message: &str, attributes: &Attributes) -> usize {
@@ -56,8 +64,43 @@ fn check_topic(world: &World, topic: &str) -> Result<(), ApiError> {
     Err(ApiError { status: 404, code: "NotFound".to_owned(), message: "Topic does not exist".to_owned() })
 }
 
-fn check_message(message: &str) -> Result<(), ApiError> {
-    if message.is_empty() { Err(invalid("Invalid parameter: Empty message")) } else { Ok(()) }
+/// The message itself, its subject and its structure
+/// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>). Answers whether each protocol has a text of
+/// its own.
+fn check_message(message: &str, subject: Option<&str>, structure: Option<&str>) -> Result<bool, ApiError> {
+    if message.is_empty() {
+        return Err(invalid("Invalid parameter: Empty message"));
+    }
+    if subject.is_some_and(|subject| !is_subject(subject)) {
+        return Err(invalid("Invalid parameter: Subject"));
+    }
+    match structure {
+        None => Ok(false),
+        Some("json") => check_parts(message).map(|()| true),
+        Some(_) => Err(invalid("Invalid parameter: MessageStructure must be json")),
+    }
+}
+
+/// ASCII that begins with a letter, a digit or a mark, without line breaks and control characters.
+fn is_subject(subject: &str) -> bool {
+    let printed = subject.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    printed && !subject.starts_with(' ') && (1..SUBJECT_LIMIT).contains(&subject.len())
+}
+
+/// An object with texts, of which `default` is one.
+fn check_parts(message: &str) -> Result<(), ApiError> {
+    let wrong = |what: &str| invalid(format!("Invalid parameter: Message Structure - {what}"));
+    let Ok(Value::Object(parts)) = serde_json::from_str(message) else {
+        return Err(wrong("JSON message body failed to parse"));
+    };
+    if !parts.get("default").is_some_and(Value::is_string) {
+        return Err(wrong("No default entry in JSON message body"));
+    }
+    if parts.values().all(Value::is_string) {
+        Ok(())
+    } else {
+        Err(wrong("JSON message body failed to parse"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -65,6 +108,7 @@ fn check_message(message: &str) -> Result<(), ApiError> {
 struct Publish {
     topic_arn: String,
     message: String,
+    message_structure: Option<String>,
     subject: Option<String>,
     #[serde(default)]
     message_attributes: Attributes,
@@ -73,11 +117,11 @@ struct Publish {
 fn publish(world: &mut World, parameters: Value) -> Answer {
     let ask: Publish = super::input(parameters, "InvalidParameter")?;
     check_topic(world, &ask.topic_arn)?;
-    check_message(&ask.message)?;
+    let is_json = check_message(&ask.message, ask.subject.as_deref(), ask.message_structure.as_deref())?;
     if size(&ask.message, &ask.message_attributes) > LONGEST {
         return Err(invalid("Invalid parameter: Message too long"));
     }
-    world.notify(&ask.topic_arn, ask.subject, ask.message);
+    world.publish_as(&ask.topic_arn, ask.subject, ask.message, is_json, kept(ask.message_attributes));
     Ok(json!({"MessageId": names::uuid(&mut world.rng)}))
 }
 
@@ -94,6 +138,7 @@ struct PublishBatch {
 struct Entry {
     id: String,
     message: String,
+    message_structure: Option<String>,
     subject: Option<String>,
     #[serde(default)]
     message_attributes: Attributes,
@@ -107,13 +152,19 @@ fn publish_batch(world: &mut World, parameters: Value) -> Answer {
     let mut successful = Vec::new();
     let mut failed = Vec::new();
     for entry in entries {
-        if let Err(error) = check_message(&entry.message) {
-            failed.push(
-                json!({"Id": entry.id, "Code": error.code, "Message": error.message, "SenderFault": true}),
-            );
-            continue;
-        }
-        world.notify(&ask.topic_arn, entry.subject, entry.message);
+        let checked =
+            check_message(&entry.message, entry.subject.as_deref(), entry.message_structure.as_deref());
+        let is_json = match checked {
+            Ok(is_json) => is_json,
+            Err(error) => {
+                failed.push(
+                    json!({"Id": entry.id, "Code": error.code, "Message": error.message, "SenderFault": true}),
+                );
+                continue;
+            }
+        };
+        let attributes = kept(entry.message_attributes);
+        world.publish_as(&ask.topic_arn, entry.subject, entry.message, is_json, attributes);
         successful.push(json!({"Id": entry.id, "MessageId": names::uuid(&mut world.rng)}));
     }
     Ok(json!({"Successful": successful, "Failed": failed}))

@@ -1,7 +1,8 @@
 //! Wire formats: requests into an operation with parameters, answers into responses.
 //!
-//! ECS speaks awsJson1.1, Auto Scaling and SNS speak awsQuery: a form in, XML out. In between both are
-//! JSON values; in a query's all leaves are text, as the form has them.
+//! ECS and CloudTrail speak awsJson1.1, DynamoDB awsJson1.0. Auto Scaling and SNS speak awsQuery: a form in, XML
+//! out; EC2 a dialect of it. In between all are JSON values; in a query's all leaves are text, as the form has
+//! them.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
@@ -21,6 +22,36 @@ pub(crate) enum Service {
     AutoScaling,
     /// Amazon SNS.
     Sns,
+    /// Amazon EC2.
+    Ec2,
+    /// AWS CloudTrail.
+    CloudTrail,
+    /// Amazon DynamoDB.
+    DynamoDb,
+}
+
+/// What the JSON services' targets begin with. CloudTrail has two names for itself.
+const TARGETS: [(&str, Service); 4] = [
+    ("AmazonEC2ContainerServiceV20141113.", Service::Ecs),
+    ("CloudTrail_20131101.", Service::CloudTrail),
+    ("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.", Service::CloudTrail),
+    ("DynamoDB_20120810.", Service::DynamoDb),
+];
+
+impl Service {
+    /// The service and the operation of a JSON request.
+    fn of_target(target: &str) -> Option<(Self, &str)> {
+        TARGETS.iter().find_map(|(prefix, service)| Some((*service, target.strip_prefix(prefix)?)))
+    }
+
+    /// The content type of its answers, if it speaks JSON.
+    fn json(self) -> Option<&'static str> {
+        match self {
+            Self::Ecs | Self::CloudTrail => Some("application/x-amz-json-1.1"),
+            Self::DynamoDb => Some("application/x-amz-json-1.0"),
+            Self::AutoScaling | Self::Sns | Self::Ec2 => None,
+        }
+    }
 }
 
 /// What was asked for.
@@ -31,18 +62,14 @@ pub(crate) struct Request {
     pub(crate) parameters: Value,
 }
 
-const JSON: &str = "application/x-amz-json-1.1";
-
-/// Reads a request: ECS names its operation in a header, the query services in the form.
+/// Reads a request: the JSON services name their operation in a header, the query services in the form.
 pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Request, ApiError> {
     let Some(target) = headers.get("x-amz-target") else { return query::read(body) };
     let target = target.to_str().unwrap_or_default();
-    let operation = target
-        .strip_prefix("AmazonEC2ContainerServiceV20141113.")
-        .ok_or_else(|| unknown_operation(Service::Ecs))?;
+    let (service, operation) = Service::of_target(target).ok_or_else(|| unknown_operation(Service::Ecs))?;
     let parameters = serde_json::from_slice(body)
         .map_err(|error| ApiError::refused("SerializationException", error.to_string()))?;
-    Ok(Request { service: Service::Ecs, operation: operation.to_owned(), parameters })
+    Ok(Request { service, operation: operation.to_owned(), parameters })
 }
 
 /// Writes the answer of an operation.
@@ -52,27 +79,28 @@ pub(crate) fn write(
     request_id: &str,
 ) -> Response<Bytes> {
     let status = answer.as_ref().map_or_else(|error| error.status, |_| 200);
-    let (content_type, body) = match (xml::namespace(request.service), answer) {
-        (None, Ok(answer)) => (JSON, given(answer.clone()).to_string()),
-        (None, Err(error)) => (JSON, json!({"__type": error.code, "message": error.message}).to_string()),
-        (Some(namespace), Ok(answer)) => {
-            ("text/xml", xml::answer(namespace, &request.operation, answer, request_id))
-        }
-        (Some(namespace), Err(error)) => ("text/xml", xml::error(namespace, error, request_id)),
+    let body = match (request.service.json(), answer) {
+        (Some(_), Ok(answer)) => given(answer.clone()).to_string(),
+        (Some(_), Err(error)) => json!({"__type": error.code, "message": error.message}).to_string(),
+        (None, Ok(answer)) => xml::answer(request.service, &request.operation, answer, request_id),
+        (None, Err(error)) => xml::error(request.service, error, request_id),
     };
-    respond(status, content_type, request_id, body)
+    respond(status, request.service.json().unwrap_or("text/xml"), request_id, body)
 }
 
 /// Writes the refusal of a request that could not be read.
 pub(crate) fn refuse(headers: &HeaderMap, error: ApiError, request_id: &str) -> Response<Bytes> {
-    let service = if headers.contains_key("x-amz-target") { Service::Ecs } else { Service::AutoScaling };
+    let target = headers.get("x-amz-target").map(|target| target.to_str().unwrap_or_default());
+    let service = target.map_or(Service::AutoScaling, |target| {
+        Service::of_target(target).map_or(Service::Ecs, |(service, _)| service)
+    });
     let request = Request { service, operation: String::new(), parameters: Value::Null };
     write(&request, &Err(error), request_id)
 }
 
 /// The refusal of an operation that is not there: each protocol has its own word for it.
 pub(crate) fn unknown_operation(service: Service) -> ApiError {
-    let code = if service == Service::Ecs { "UnknownOperationException" } else { "InvalidAction" };
+    let code = if service.json().is_some() { "UnknownOperationException" } else { "InvalidAction" };
     ApiError::refused(code, "The operation is not one of those that this World has.")
 }
 

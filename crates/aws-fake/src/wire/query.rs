@@ -1,5 +1,7 @@
 //! awsQuery requests: a flat form into nested JSON.
 //!
+//! EC2 writes lists without `member`: `A.2.B=x`.
+//!
 //! `A.member.2.B=x` is the member `B` of the second element of the list `A`; `M.entry.1.Name=k` with
 //! `M.entry.1.Value=v` is the map `M` with `k` → `v`.
 
@@ -32,9 +34,10 @@ pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
     let service = match take("Version").as_deref() {
         Some("2011-01-01") => Service::AutoScaling,
         Some("2010-03-31") => Service::Sns,
+        Some("2016-11-15") => Service::Ec2,
         _ => return Err(unknown()),
     };
-    Ok(Request { service, operation, parameters: root.object() })
+    Ok(Request { service, operation, parameters: root.object(service) })
 }
 
 impl Node {
@@ -50,23 +53,31 @@ impl Node {
         Ok(())
     }
 
-    fn object(self) -> Value {
-        let members = self.parts.into_iter().map(|(name, node)| (name, node.value()));
+    fn object(self, service: Service) -> Value {
+        let members = self.parts.into_iter().map(|(name, node)| (name, node.value(service)));
         Value::Object(members.collect())
     }
 
-    fn value(mut self) -> Value {
+    fn value(mut self, service: Service) -> Value {
+        if service == Service::Ec2 && self.is_list() {
+            return Value::Array(self.numbered().map(|node| node.value(service)).collect());
+        }
         if let Some(list) = self.only("member") {
-            return Value::Array(list.numbered().map(Node::value).collect());
+            return Value::Array(list.numbered().map(|node| node.value(service)).collect());
         }
         if let Some(entries) = self.only("entry") {
-            let pairs = entries.numbered().filter_map(Node::pair);
+            let pairs = entries.numbered().filter_map(|node| node.pair(service));
             return Value::Object(pairs.collect::<Map<_, _>>());
         }
         match self.text {
             Some(text) if self.parts.is_empty() => Value::String(text),
-            _ => self.object(),
+            _ => self.object(service),
         }
+    }
+
+    /// Whether all its parts are numbered.
+    fn is_list(&self) -> bool {
+        !self.parts.is_empty() && self.parts.keys().all(|number| number.parse::<usize>().is_ok())
     }
 
     fn only(&mut self, name: &str) -> Option<Node> {
@@ -81,10 +92,10 @@ impl Node {
     }
 
     /// A map's entry: SNS says `Name` and `Value`, others `key` and `value`.
-    fn pair(mut self) -> Option<(String, Value)> {
+    fn pair(mut self, service: Service) -> Option<(String, Value)> {
         let mut take = |names: [&str; 2]| names.into_iter().find_map(|name| self.parts.remove(name));
         let key = take(["Name", "key"])?.text?;
-        Some((key, take(["Value", "value"])?.value()))
+        Some((key, take(["Value", "value"])?.value(service)))
     }
 }
 
@@ -114,6 +125,14 @@ mod tests {
             let request = read(body.as_bytes()).expect(form);
             assert_eq!((request.operation.as_str(), request.parameters), ("Op", expected), "{form}");
         }
+    }
+
+    #[test]
+    fn ec2_numbers_its_lists_without_a_word() {
+        let form =
+            "Action=Op&Version=2016-11-15&InstanceId.2=b&InstanceId.1=a&Filter.1.Name=n&Filter.1.Value.1=v";
+        let expected = json!({"InstanceId": ["a", "b"], "Filter": [{"Name": "n", "Value": ["v"]}]});
+        assert_eq!(read(form.as_bytes()).map(|request| request.parameters), Ok(expected));
     }
 
     #[test]

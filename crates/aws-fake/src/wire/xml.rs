@@ -1,4 +1,4 @@
-//! awsQuery answers: JSON into XML, lists as `<member>`.
+//! awsQuery answers: JSON into XML, lists as `<member>`. EC2's have no `Result` around them, and `<item>`.
 
 use quick_xml::escape::escape;
 use serde_json::Value;
@@ -6,44 +6,111 @@ use serde_json::Value;
 use super::Service;
 use crate::error::ApiError;
 
-/// The XML namespace of a query service; none for one that speaks JSON.
-pub(super) fn namespace(service: Service) -> Option<&'static str> {
+/// The XML namespace of a query service.
+fn namespace(service: Service) -> &'static str {
     match service {
-        Service::Ecs => None,
-        Service::AutoScaling => Some("http://autoscaling.amazonaws.com/doc/2011-01-01/"),
-        Service::Sns => Some("http://sns.amazonaws.com/doc/2010-03-31/"),
+        Service::AutoScaling => "http://autoscaling.amazonaws.com/doc/2011-01-01/",
+        Service::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
+        Service::Ec2 => "http://ec2.amazonaws.com/doc/2016-11-15/",
+        Service::Ecs | Service::CloudTrail | Service::DynamoDb => "",
     }
 }
 
 /// The answer of an operation.
-pub(super) fn answer(namespace: &str, operation: &str, answer: &Value, request_id: &str) -> String {
-    let result = element(&format!("{operation}Result"), &content(answer));
-    let metadata = element("ResponseMetadata", &element("RequestId", &escape(request_id)));
-    format!("<{operation}Response xmlns=\"{namespace}\">{result}{metadata}</{operation}Response>")
+pub(super) fn answer(service: Service, operation: &str, answer: &Value, request_id: &str) -> String {
+    let mut xml = Xml { text: String::new(), item: if service == Service::Ec2 { "item" } else { "member" } };
+    let response = format!("{operation}Response");
+    xml.open_root(&response, namespace(service));
+    if service == Service::Ec2 {
+        xml.leaf("requestId", request_id);
+        xml.content(answer);
+    } else {
+        xml.element(&format!("{operation}Result"), answer);
+        xml.within("ResponseMetadata", |xml| xml.leaf("RequestId", request_id));
+    }
+    xml.close(&response);
+    xml.text
 }
 
-/// An error. `Sender` blames the caller, `Receiver` the service.
-pub(super) fn error(namespace: &str, error: &ApiError, request_id: &str) -> String {
-    let blamed = if error.status < 500 { "Sender" } else { "Receiver" };
-    let parts = [("Type", blamed), ("Code", &error.code), ("Message", &error.message)];
-    let parts: String = parts.iter().map(|(name, text)| element(name, &escape(*text))).collect();
-    let request_id = element("RequestId", &escape(request_id));
-    format!("<ErrorResponse xmlns=\"{namespace}\">{}{request_id}</ErrorResponse>", element("Error", &parts))
+/// An error. `Sender` blames the caller, `Receiver` the service; EC2 blames nobody.
+pub(super) fn error(service: Service, error: &ApiError, request_id: &str) -> String {
+    let mut xml = Xml { text: String::new(), item: "member" };
+    let told = |xml: &mut Xml| {
+        xml.leaf("Code", &error.code);
+        xml.leaf("Message", &error.message);
+    };
+    if service == Service::Ec2 {
+        xml.within("Response", |xml| {
+            xml.within("Errors", |xml| xml.within("Error", told));
+            xml.leaf("RequestID", request_id);
+        });
+        return xml.text;
+    }
+    xml.open_root("ErrorResponse", namespace(service));
+    xml.within("Error", |xml| {
+        xml.leaf("Type", if error.status < 500 { "Sender" } else { "Receiver" });
+        told(xml);
+    });
+    xml.leaf("RequestId", request_id);
+    xml.close("ErrorResponse");
+    xml.text
 }
 
-fn element(name: &str, content: &str) -> String {
-    format!("<{name}>{content}</{name}>")
+/// What is written so far: one buffer, since an answer can have a thousand instances.
+struct Xml {
+    text: String,
+    /// The name of a list's element.
+    item: &'static str,
 }
 
-fn content(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::String(text) => escape(text.as_str()).into_owned(),
-        Value::Array(items) => items.iter().map(|item| element("member", &content(item))).collect(),
-        Value::Object(members) => {
-            let given = members.iter().filter(|(_, member)| !member.is_null());
-            given.map(|(name, member)| element(name, &content(member))).collect()
+impl Xml {
+    fn open_root(&mut self, name: &str, namespace: &str) {
+        for part in ["<", name, " xmlns=\"", namespace, "\">"] {
+            self.text.push_str(part);
+        }
+    }
+
+    fn open(&mut self, name: &str) {
+        self.text.push('<');
+        self.text.push_str(name);
+        self.text.push('>');
+    }
+
+    fn close(&mut self, name: &str) {
+        self.text.push_str("</");
+        self.text.push_str(name);
+        self.text.push('>');
+    }
+
+    fn within(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
+        self.open(name);
+        content(self);
+        self.close(name);
+    }
+
+    fn leaf(&mut self, name: &str, text: &str) {
+        self.within(name, |xml| xml.text.push_str(&escape(text)));
+    }
+
+    fn element(&mut self, name: &str, value: &Value) {
+        self.within(name, |xml| xml.content(value));
+    }
+
+    fn content(&mut self, value: &Value) {
+        match value {
+            Value::Null => {}
+            Value::Bool(_) | Value::Number(_) => self.text.push_str(&value.to_string()),
+            Value::String(text) => self.text.push_str(&escape(text.as_str())),
+            Value::Array(items) => {
+                for item in items {
+                    self.element(self.item, item);
+                }
+            }
+            Value::Object(members) => {
+                for (name, member) in members.iter().filter(|(_, member)| !member.is_null()) {
+                    self.element(name, member);
+                }
+            }
         }
     }
 }
@@ -66,11 +133,26 @@ mod tests {
             ),
         ];
         for (value, expected) in rows {
-            let expected = format!(
-                "<OpResponse xmlns=\"n\"><OpResult>{expected}</OpResult>\
+            let sns = format!(
+                "<OpResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><OpResult>{expected}</OpResult>\
                  <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></OpResponse>"
             );
-            assert_eq!(answer("n", "Op", &value, "r"), expected, "{value}");
+            assert_eq!(answer(Service::Sns, "Op", &value, "r"), sns, "{value}");
+            let ec2 = format!(
+                "<OpResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>r</requestId>{}</OpResponse>",
+                expected.replace("member>", "item>")
+            );
+            assert_eq!(answer(Service::Ec2, "Op", &value, "r"), ec2, "{value}");
         }
+    }
+
+    #[test]
+    fn errors_are_written() {
+        let refused = ApiError::refused("Code", "a < b");
+        let ec2 = "<Response><Errors><Error><Code>Code</Code><Message>a &lt; b</Message></Error></Errors>\
+                   <RequestID>r</RequestID></Response>";
+        assert_eq!(error(Service::Ec2, &refused, "r"), ec2);
+        let sns = error(Service::Sns, &refused, "r");
+        assert!(sns.contains("<Error><Type>Sender</Type><Code>Code</Code>"), "{sns}");
     }
 }

@@ -27,14 +27,32 @@ impl Calendar {
 
     /// The moment as RFC 3339 with milliseconds, as the query services and events write it.
     pub fn rfc3339(self, at: Moment) -> String {
-        let stamp = Timestamp::try_from(self.date(at)).unwrap_or(Timestamp::MAX);
-        format!("{stamp:.3}")
+        milliseconds(self.date(at))
     }
 
     /// The moment in seconds since the Unix epoch, as ECS writes it.
     pub fn epoch_seconds(self, at: Moment) -> f64 {
         (self.epoch + at).as_secs_f64()
     }
+}
+
+/// A date as RFC 3339 with milliseconds.
+pub(crate) fn milliseconds(date: SystemTime) -> String {
+    format!("{:.3}", timestamp(date))
+}
+
+/// A date as RFC 3339 in whole seconds, as CloudTrail writes it.
+pub(crate) fn seconds(date: SystemTime) -> String {
+    format!("{:.0}", timestamp(date))
+}
+
+/// A date in seconds since the Unix epoch, as the JSON services write it.
+pub(crate) fn epoch_seconds(date: SystemTime) -> f64 {
+    date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+fn timestamp(date: SystemTime) -> Timestamp {
+    Timestamp::try_from(date).unwrap_or(Timestamp::MAX)
 }
 
 impl Default for Calendar {
@@ -52,7 +70,7 @@ pub struct Timeline<T> {
     later: Vec<(Moment, T)>,
 }
 
-impl<T: Copy + PartialEq> Timeline<T> {
+impl<T: PartialEq> Timeline<T> {
     /// A value that exists from this moment on.
     pub fn new(since: Moment, first: T) -> Self {
         Self { since, first, later: Vec::new() }
@@ -60,23 +78,28 @@ impl<T: Copy + PartialEq> Timeline<T> {
 
     /// Changes the value from this moment on.
     pub fn set(&mut self, at: Moment, value: T) {
-        if self.latest() != value {
+        if *self.newest() != value {
             self.later.push((at, value));
         }
     }
 
+    /// Takes back what was to come after this moment.
+    pub fn cancel(&mut self, after: Moment) {
+        self.later.retain(|(at, _)| *at <= after);
+    }
+
     /// The newest value.
-    pub fn latest(&self) -> T {
-        self.later.last().map_or(self.first, |(_, value)| *value)
+    pub fn newest(&self) -> &T {
+        self.later.last().map_or(&self.first, |(_, value)| value)
     }
 
     /// The value at a moment; none before it existed.
-    pub fn at(&self, moment: Moment) -> Option<T> {
+    pub fn seen(&self, moment: Moment) -> Option<&T> {
         if moment < self.since {
             return None;
         }
         let changed = self.later.iter().rev().find(|(at, _)| *at <= moment);
-        Some(changed.map_or(self.first, |(_, value)| *value))
+        Some(changed.map_or(&self.first, |(_, value)| value))
     }
 
     /// Since when it exists.
@@ -87,6 +110,18 @@ impl<T: Copy + PartialEq> Timeline<T> {
     /// Since when the newest value holds.
     pub fn changed_at(&self) -> Moment {
         self.later.last().map_or(self.since, |(at, _)| *at)
+    }
+}
+
+impl<T: Copy + PartialEq> Timeline<T> {
+    /// The newest value.
+    pub fn latest(&self) -> T {
+        *self.newest()
+    }
+
+    /// The value at a moment; none before it existed.
+    pub fn at(&self, moment: Moment) -> Option<T> {
+        self.seen(moment).copied()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What leaves the World: notifications for topics, and events for the bus, in AWS's shapes.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -8,6 +10,7 @@ use super::{
     hooks::LifecycleAction,
     names::{self, ACCOUNT, REGION},
     task::Task,
+    trail::TrailEvent,
 };
 use crate::json::given;
 
@@ -29,11 +32,58 @@ pub enum Departure {
         topic: String,
         /// The subject, if there is one.
         subject: Option<String>,
-        /// The message.
+        /// The message; with `is_json` an object with a text for each protocol.
         message: String,
+        /// Whether each protocol has a text of its own.
+        is_json: bool,
+        /// The message's attributes.
+        attributes: Attributes,
     },
     /// To the event bus: the whole envelope.
     Event(Value),
+}
+
+/// Attributes of a message, by name.
+pub type Attributes = BTreeMap<String, MessageAttribute>;
+
+/// An attribute of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageAttribute {
+    /// `String`, `Number`, …
+    pub data_type: String,
+    /// Its value; binary ones are not kept.
+    pub value: Option<String>,
+}
+
+/// A message as it was published.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// When.
+    pub at: Moment,
+    /// ARN of the topic.
+    pub topic: String,
+    /// The subject, if there is one.
+    pub subject: Option<String>,
+    /// The message; with `is_json` an object with a text for each protocol.
+    pub message: String,
+    /// Whether each protocol has a text of its own.
+    pub is_json: bool,
+    /// The message's attributes.
+    pub attributes: Attributes,
+}
+
+impl Published {
+    /// What a subscriber of this protocol gets.
+    pub fn text_for(&self, protocol: &str) -> String {
+        text_for(&self.message, self.is_json, protocol)
+    }
+}
+
+/// What a subscriber of this protocol gets of a message.
+pub(crate) fn text_for(message: &str, is_json: bool, protocol: &str) -> String {
+    let parts: Value = if is_json { serde_json::from_str(message).unwrap_or_default() } else { Value::Null };
+    let part = parts.get(protocol).or_else(|| parts.get("default")).and_then(Value::as_str);
+    part.unwrap_or(message).to_owned()
 }
 
 /// The message of a terminating instance's lifecycle action.
@@ -80,10 +130,16 @@ pub(crate) fn lifecycle_event(world: &mut World, action: &LifecycleAction) -> De
         "Destination": "EC2",
     }));
     let resource = names::group_arn(&action.group);
-    envelope(world, "aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", &resource, &detail)
+    envelope(world, "aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", &[resource], &detail)
 }
 
-fn envelope(world: &mut World, source: &str, kind: &str, resource: &str, detail: &Value) -> Departure {
+/// A call that CloudTrail hands to the event bus.
+pub(crate) fn trail_event(world: &mut World, call: &TrailEvent) -> Departure {
+    let source = call.source.split('.').next().unwrap_or_default();
+    envelope(world, &format!("aws.{source}"), "AWS API Call via CloudTrail", &[], &call.to_json())
+}
+
+fn envelope(world: &mut World, source: &str, kind: &str, resources: &[String], detail: &Value) -> Departure {
     Departure::Event(json!({
         "version": "0",
         "id": names::uuid(&mut world.rng),
@@ -92,7 +148,7 @@ fn envelope(world: &mut World, source: &str, kind: &str, resource: &str, detail:
         "account": ACCOUNT,
         "time": world.calendar.rfc3339(world.now),
         "region": REGION,
-        "resources": [resource],
+        "resources": resources,
         "detail": detail,
     }))
 }
@@ -100,8 +156,29 @@ fn envelope(world: &mut World, source: &str, kind: &str, resource: &str, detail:
 impl World {
     /// Sends a message to a topic.
     pub(crate) fn notify(&mut self, topic: &str, subject: Option<String>, message: String) {
-        self.record("published", json!({"topic": topic}));
-        self.send(Departure::Notification { topic: topic.to_owned(), subject, message });
+        self.publish_as(topic, subject, message, false, Attributes::new());
+    }
+
+    /// Sends a message to a topic, with all that a message can have.
+    pub(crate) fn publish_as(
+        &mut self,
+        topic: &str,
+        subject: Option<String>,
+        message: String,
+        is_json: bool,
+        attributes: Attributes,
+    ) {
+        self.record("published", given(json!({"topic": topic, "subject": subject})));
+        let (at, topic) = (self.now, topic.to_owned());
+        self.published.push(Published {
+            at,
+            topic: topic.clone(),
+            subject: subject.clone(),
+            message: message.clone(),
+            is_json,
+            attributes: attributes.clone(),
+        });
+        self.send(Departure::Notification { topic, subject, message, is_json, attributes });
     }
 
     /// The event of a task that is STOPPED.
@@ -126,6 +203,6 @@ impl World {
             "containers": [{"name": name, "lastStatus": "STOPPED", "exitCode": 0}],
             "version": 6,
         }));
-        Some(envelope(self, "aws.ecs", "ECS Task State Change", &arn, &detail))
+        Some(envelope(self, "aws.ecs", "ECS Task State Change", &[arn], &detail))
     }
 }

@@ -9,6 +9,8 @@ use super::{
     clock::{Moment, Timeline},
     ecs::Status,
     hooks::Hook,
+    launches::ZONES,
+    machines::Tags,
     names,
     task::Size,
 };
@@ -30,6 +32,39 @@ pub struct Group {
     pub size: Size,
     /// Hooks for terminating instances, by name.
     pub hooks: BTreeMap<String, Hook>,
+    /// Its tags.
+    pub tags: BTreeMap<String, GroupTag>,
+}
+
+/// The value of a group's tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupTag {
+    /// The value.
+    pub value: String,
+    /// Whether instances get the tag too when they are launched.
+    pub propagates: bool,
+}
+
+impl Group {
+    /// A group that wants nothing and joins no cluster.
+    pub(crate) fn empty(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            min: 0,
+            max: 0,
+            desired: 0,
+            cluster: String::new(),
+            size: Size::default(),
+            hooks: BTreeMap::new(),
+            tags: BTreeMap::new(),
+        }
+    }
+
+    /// The tags that its new instances get.
+    pub(crate) fn propagated(&self) -> Tags {
+        let tags = self.tags.iter().filter(|(_, tag)| tag.propagates);
+        tags.map(|(key, tag)| (key.clone(), tag.value.clone())).collect()
+    }
 }
 
 /// Lifecycle state of an instance in a group.
@@ -80,9 +115,6 @@ pub struct Instance {
     pub exists: bool,
 }
 
-/// Availability zones, in turn.
-const ZONES: [&str; 3] = ["us-east-1a", "us-east-1b", "us-east-1c"];
-
 /// From launch to `InService`.
 const LAUNCH: Duration = Duration::from_secs(10);
 
@@ -106,6 +138,7 @@ impl World {
             container_instance: None,
             exists: true,
         };
+        self.add_machine_of_group(&instance);
         self.instances.insert(id.clone(), instance);
         id
     }
@@ -174,6 +207,7 @@ impl World {
     /// Nothing holds the instance any more.
     pub(crate) fn proceed(&mut self, id: &str) {
         self.set_state(id, LifecycleState::TerminatingProceed);
+        self.machine_leaves(id, self.settings.termination);
         self.later(self.settings.termination, Happening::HostGone(id.to_owned()));
     }
 
@@ -182,6 +216,8 @@ impl World {
     pub(crate) fn host_gone(&mut self, id: &str) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.exists = false;
+        self.machine_leaves(id, Duration::ZERO);
+        let Some(instance) = self.instances.get(id) else { return };
         if instance.state.latest() == LifecycleState::TerminatingProceed {
             self.set_state(id, LifecycleState::Terminated);
         }

@@ -19,18 +19,29 @@ mod events;
 pub mod groups;
 pub mod history;
 pub mod hooks;
+pub mod identity;
+pub mod launches;
+pub mod machines;
 pub mod names;
 mod scheduler;
 pub mod script;
+pub mod tables;
 pub mod task;
+pub mod trail;
+mod truth;
+pub mod values;
 
 use clock::{Calendar, Moment};
 use ecs::{Cluster, ContainerInstance, Service};
-pub use events::{Departure, Outgoing};
+pub(crate) use events::text_for;
+pub use events::{Attributes, Departure, MessageAttribute, Outgoing, Published};
 use groups::{Group, Instance};
 use history::Entry;
 use hooks::LifecycleAction;
+use machines::Fleet;
+use tables::Table;
 use task::Task;
+use trail::Trail;
 
 /// Something on the agenda.
 #[derive(Clone, Debug)]
@@ -73,6 +84,14 @@ pub struct World {
     pub(crate) instances: BTreeMap<String, Instance>,
     /// By token.
     pub(crate) actions: BTreeMap<String, LifecycleAction>,
+    /// Draws what no drain sees, so that EC2 and the trail change nothing about the drains of a seed.
+    pub(crate) ids: SmallRng,
+    pub(crate) fleet: Fleet,
+    pub(crate) vpcs: BTreeSet<String>,
+    pub(crate) zones: BTreeSet<String>,
+    pub(crate) trail: Trail,
+    pub(crate) tables: BTreeMap<String, Table>,
+    pub(crate) published: Vec<Published>,
     /// Ordered by moment, then by the order in which things were put down.
     agenda: BTreeMap<(Moment, u64), Happening>,
     written: u64,
@@ -89,6 +108,13 @@ impl World {
             calendar,
             now: Moment::ZERO,
             rng: SmallRng::seed_from_u64(settings.seed),
+            ids: SmallRng::seed_from_u64(settings.seed ^ 0x5851_f42d),
+            fleet: Fleet::default(),
+            vpcs: BTreeSet::from([names::DEFAULT_VPC.to_owned()]),
+            zones: launches::ZONES.map(str::to_owned).into(),
+            trail: Trail::default(),
+            tables: BTreeMap::new(),
+            published: Vec::new(),
             settings,
             faults,
             buckets: Buckets::default(),

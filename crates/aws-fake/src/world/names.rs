@@ -7,6 +7,9 @@ pub const ACCOUNT: &str = "123456789012";
 /// The region of everything in the World.
 pub const REGION: &str = "us-east-1";
 
+/// The VPC of everything that does not say another.
+pub const DEFAULT_VPC: &str = "vpc-0a1b2c3d4e5f60718";
+
 /// `length` hexadecimal digits.
 fn hex(rng: &mut SmallRng, length: usize) -> String {
     (0..length).map(|_| char::from_digit(rng.random_range(0..16), 16).unwrap_or('0')).collect()
@@ -20,6 +23,28 @@ pub fn resource_id(rng: &mut SmallRng) -> String {
 /// An id of an EC2 instance: `i-` and 17 hexadecimal digits.
 pub fn instance_id(rng: &mut SmallRng) -> String {
     format!("i-{}", hex(rng, 17))
+}
+
+/// An id of a launch: `r-` and 17 hexadecimal digits.
+pub fn reservation_id(rng: &mut SmallRng) -> String {
+    format!("r-{}", hex(rng, 17))
+}
+
+/// The id of the one subnet that a VPC has in a zone.
+pub fn subnet_id(vpc: &str, zone: &str) -> String {
+    format!("subnet-0{:016x}", hash(format!("{vpc} {zone}").as_bytes()))
+}
+
+/// The id of the one network interface that an instance has.
+pub fn interface_id(instance: &str) -> String {
+    format!("eni-{}", instance.trim_start_matches("i-"))
+}
+
+/// FNV-1a: the same on every machine, and for ever.
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A UUID: tokens, request ids, message ids.
@@ -46,6 +71,11 @@ pub fn task_arn(cluster: &str, id: &str) -> String {
 pub fn group_arn(group: &str) -> String {
     let id = "26e7234b-03a4-47fb-b0a9-2b241662774e";
     format!("arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:{id}:autoScalingGroupName/{group}")
+}
+
+/// ARN of a table.
+pub fn table_arn(table: &str) -> String {
+    format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}")
 }
 
 /// ARN of a topic.

@@ -1,0 +1,90 @@
+//! Amazon EC2 Auto Scaling: tags of groups.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Answer,
+    autoscaling::{input, page_size},
+    from_text, page,
+};
+use crate::{
+    error::ApiError,
+    world::{
+        World,
+        groups::{Group, GroupTag},
+    },
+};
+
+/// Most tags of a page.
+const MOST: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Describe {
+    #[serde(default, deserialize_with = "super::list")]
+    filters: Vec<Filter>,
+    #[serde(default, deserialize_with = "from_text")]
+    max_records: Option<usize>,
+    next_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Filter {
+    name: String,
+    #[serde(default, deserialize_with = "super::list")]
+    values: Vec<String>,
+}
+
+impl Filter {
+    fn fits(&self, group: &str, key: &str, tag: &GroupTag) -> Result<bool, ApiError> {
+        let propagates = if tag.propagates { "true" } else { "false" };
+        let text = match self.name.as_str() {
+            "auto-scaling-group" => group,
+            "key" => key,
+            "value" => &tag.value,
+            "propagate-at-launch" => propagates,
+            other => return Err(ApiError::validation(format!("Filter type {other} is not correct"))),
+        };
+        Ok(self.values.iter().any(|value| value == text))
+    }
+}
+
+/// Tags of groups, by group and key. All filters must fit, each by one of its values.
+pub(super) fn describe(world: &mut World, parameters: Value) -> Answer {
+    let ask: Describe = input(parameters)?;
+    let size = page_size(ask.max_records, MOST)?;
+    let mut found = Vec::new();
+    for group in world.groups.values() {
+        for (key, tag) in &group.tags {
+            let fits = ask.filters.iter().map(|filter| filter.fits(&group.name, key, tag));
+            if fits.collect::<Result<Vec<_>, _>>()?.into_iter().all(|fits| fits) {
+                // No name of a group and no key has a line break.
+                found.push(format!("{}\n{key}", group.name));
+            }
+        }
+    }
+    let (found, next) = page(found, ask.next_token.as_deref(), size)?;
+    let tags = found.iter().filter_map(|place| {
+        let (group, key) = place.split_once('\n')?;
+        Some(describe_one(group, key, world.groups.get(group)?.tags.get(key)?))
+    });
+    let tags: Vec<_> = tags.collect();
+    Ok(json!({"Tags": tags, "NextToken": next}))
+}
+
+/// A group's own, as in the description of the group.
+pub(super) fn of_group(group: &Group) -> Vec<Value> {
+    group.tags.iter().map(|(key, tag)| describe_one(&group.name, key, tag)).collect()
+}
+
+fn describe_one(group: &str, key: &str, tag: &GroupTag) -> Value {
+    json!({
+        "ResourceId": group,
+        "ResourceType": "auto-scaling-group",
+        "Key": key,
+        "Value": tag.value,
+        "PropagateAtLaunch": tag.propagates,
+    })
+}

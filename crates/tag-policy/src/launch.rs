@@ -1,0 +1,132 @@
+//! What has just been launched, tagged at once: the launcher is in the event, so nothing is looked up.
+
+use std::time::Duration;
+
+use aws_helpers::fault::Fault;
+use aws_helpers::pace::Pace;
+use serde_json::Value;
+
+use crate::act::Holder;
+use crate::apply::apply;
+use crate::decide::{self, Memory};
+use crate::error::Error;
+use crate::event::Launch;
+use crate::lookups::PACE;
+use crate::owner::{self, Key, Launcher, Owners};
+use crate::report::{self, Outcome};
+use crate::run::{Work, holder, log, needy};
+use crate::settings::LaunchReports;
+use crate::{Invocation, TagPolicy, act, observe, skipped, state};
+
+/// Pauses between looks for instances that cannot be seen yet: EC2 is eventually consistent. What stays
+/// unseen is left to the next run.
+const LOOKS: [Duration; 4] =
+    [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+impl TagPolicy {
+    /// Tags instances that have just been launched.
+    pub(crate) async fn launch(&self, launch: Launch, invocation: &Invocation) -> Result<Value, Error> {
+        let table = &self.settings.state_table;
+        let holder = holder(Some(&launch.id), &launch.frame, invocation);
+        let id = state::launch_id(&launch.id);
+        if !act::lock_launch(&self.clients, table, &id, &holder, self.now()).await? {
+            return Ok(skipped("this launch has been answered"));
+        }
+        let ended = self.tag(launch, &holder).await;
+        if let Err(fault) = &ended {
+            tracing::error!("launch not tagged, to be tried again: {fault}");
+            if let Err(fault) = act::release(&self.clients, table, &id, &holder).await {
+                tracing::warn!("the launch's lock was not given back: {fault}");
+            }
+        }
+        Ok(ended?)
+    }
+
+    async fn tag(&self, launch: Launch, holder: &Holder) -> Result<Value, Fault> {
+        let vpcs = &self.settings.vpcs;
+        let rules = self.rules().await?;
+        let ids = match &launch.trail_id {
+            Some(id) if launch.instances.is_empty() => {
+                observe::launched(&self.clients, &mut Pace::new(PACE), id).await?
+            }
+            _ => launch.instances,
+        };
+        let mut instances = Vec::new();
+        for pause in LOOKS {
+            if instances.len() < ids.len() {
+                tokio::time::sleep(pause).await;
+                instances = observe::instances(&self.clients, &[], &ids).await?;
+            }
+        }
+        let not_visible = ids.len().saturating_sub(instances.len());
+        let in_scope = |vpc: &Option<String>| vpc.as_ref().is_some_and(|vpc| vpcs.contains(vpc));
+        instances.retain(|instance| vpcs.is_empty() || in_scope(&instance.vpc));
+        // Whoever launches into a group is the group, and asked for its creator.
+        let keys = instances.iter().map(owner::key).filter(|key| matches!(key, Key::Reservation(_)));
+        let owners: Owners = keys.map(|key| (key, launch.owner.clone())).collect();
+        let memory = Memory::default();
+        let mut report = self.blank("launch", holder, &launch.frame, vpcs);
+        report.instances = instances.len();
+        report.not_visible = not_visible;
+        report.rule_faults.clone_from(&rules.faults);
+        report.report_only = decide::report_only(false, &rules, None, instances.len(), 0);
+        let mut work = Work {
+            frame: &launch.frame,
+            vpcs,
+            rules: &rules,
+            instances: &instances,
+            memory: &memory,
+            only: report.report_only.clone(),
+            owners,
+            report,
+        };
+        let (mut untagged, mut plan) = self.plan(&work);
+        let pending = needy(&untagged, &plan);
+        if !pending.is_empty() {
+            let (known, fault) = self.known(&work, &pending).await;
+            if let Some(fault) = fault {
+                tracing::warn!("who created a group is not known: {fault}");
+            }
+            work.owners.extend(known);
+            (untagged, plan) = self.plan(&work);
+        }
+        if work.only.is_some() {
+            work.report.repairs = report::repairs(&plan.repairs, &instances);
+        } else {
+            let applied = apply(&self.clients, &plan, &instances, self.settings.write_batch).await;
+            work.report.repairs = applied.repairs;
+            work.report.failures = applied.failures;
+        }
+        work.report.findings = report::findings(&plan.findings, &instances);
+        work.report.count(plan.counts.clone());
+        work.report.owners = self.worst_owners(&plan, &work);
+        self.remember_launchers(&work, &untagged.without_rules().into_iter().collect::<Vec<_>>()).await;
+        for (at, standing) in untagged.standings {
+            let Some(instance) = instances.get(at) else { continue };
+            let owner = match owner::launcher(instance, &work.owners, launch.frame.now) {
+                Launcher::Known(owner) => Some(owner),
+                Launcher::Untold | Launcher::Pending => None,
+            };
+            work.report.untagged.push(report::Untagged::new(instance, owner.as_ref(), Outcome::Left(standing)));
+        }
+        log(&work.report);
+        let wanted = match self.settings.launch_reports {
+            LaunchReports::All => work.report.says_something(),
+            LaunchReports::Problems => work.report.has_problems(),
+        };
+        if wanted {
+            self.publish(&work.report).await?;
+        }
+        Ok(work.report.answer())
+    }
+
+    /// Remembers who launched the instances that are left without a tag: later runs need not look it up.
+    async fn remember_launchers(&self, work: &Work<'_>, left: &[usize]) {
+        let keys = left.iter().filter_map(|at| work.instances.get(*at)).map(owner::key);
+        let mut answers: Vec<_> =
+            keys.filter_map(|key| Some((key.clone(), Some(work.owners.get(&key)?.clone()?)))).collect();
+        answers.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        answers.dedup_by(|(one, _), (other, _)| one == other);
+        self.remember(&answers).await;
+    }
+}
