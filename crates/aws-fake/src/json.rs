@@ -14,6 +14,11 @@ pub(crate) fn given(value: Value) -> Value {
     }
 }
 
+/// An object of what is moved into it: `json!` would copy a list of a thousand instances at each level.
+pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Object(members.into_iter().map(|(name, member)| (name.to_owned(), member)).collect())
+}
+
 /// Adds or changes a member of an object.
 pub(crate) fn put(object: &mut Value, name: &str, value: impl Into<Value>) {
     if let Some(members) = object.as_object_mut() {

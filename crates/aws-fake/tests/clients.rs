@@ -7,10 +7,13 @@ use std::{fmt::Debug, time::Duration};
 use aws_fake::{
     FakeAws,
     faults::{Calls, Fault, FaultKind},
-    scenario::Scenario,
+    scenario::{GroupPlan, Scenario},
     world::{groups::LifecycleState, hooks::EndedBy},
 };
-use aws_sdk_autoscaling::error::ProvideErrorMetadata;
+use aws_sdk_autoscaling::{
+    error::ProvideErrorMetadata,
+    types::{Filter, Tag},
+};
 use aws_sdk_ecs::types::{
     Attribute, ContainerInstanceField, ContainerInstanceStatus, DesiredStatus, TargetType,
 };
@@ -341,6 +344,78 @@ async fn sns_publishes_within_its_limits() {
         assert_eq!(code(batch(entries).await).trim_end_matches("Exception"), expected, "{case}");
     }
     assert_eq!(fake.with(|world| world.take_outbox().len()), 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sns_keeps_subjects_and_structures() {
+    let Clients { fake, sns, .. } = prod(1);
+    let value =
+        MessageAttributeValue::builder().data_type("String").string_value("ä".repeat(100)).build().unwrap();
+    let parts = r#"{"default": "d", "sqs": "s"}"#;
+    let publish = || sns.publish().topic_arn(TOPIC).message(parts).message_attributes("k", value.clone());
+    publish().subject("Tags: 3 of 4").message_structure("json").send().await.unwrap();
+    let long = "x".repeat(100);
+    for subject in ["", " x", "a\nb", "a\tb", "ä", &long] {
+        assert_eq!(code(publish().subject(subject).send().await), "InvalidParameter", "{subject:?}");
+    }
+    publish().subject(&long[1..]).send().await.unwrap();
+    for message in ["text", "[]", "{}", r#"{"default": 1}"#, r#"{"default": "d", "sqs": {}}"#] {
+        let refused = code(publish().message(message).message_structure("json").send().await);
+        assert_eq!(refused, "InvalidParameter", "{message}");
+    }
+    assert_eq!(code(publish().message_structure("xml").send().await), "InvalidParameter");
+    // 262,144 bytes: with the attribute's name, type and value, an ä having two.
+    let largest = 262_144 - "kString".len() - 200;
+    publish().message("x".repeat(largest)).send().await.unwrap();
+    assert_eq!(code(publish().message("x".repeat(largest + 1)).send().await), "InvalidParameter");
+    fake.with(|world| {
+        let first = world.published_to("drain").next().unwrap();
+        assert_eq!((first.subject.as_deref(), first.is_json), (Some("Tags: 3 of 4"), true));
+        let told = ["sqs", "lambda", "email"].map(|protocol| first.text_for(protocol));
+        assert_eq!(told, ["s", "d", "d"]);
+        assert_eq!(first.attributes["k"].data_type, "String");
+        assert_eq!(world.published().len(), 3);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_have_tags() {
+    let group = |name: &str| GroupPlan {
+        name: name.to_owned(),
+        tags: [("team".to_owned(), name.to_owned()), ("CreatedBy".to_owned(), "alice".to_owned())].into(),
+        ..GroupPlan::default()
+    };
+    let Clients { scaling, .. } = clients(Scenario::new(7).group(group("a")).group(group("b")));
+    let filter = |name: &str, values: &[&str]| {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        Filter::builder().name(name).set_values(Some(values)).build()
+    };
+    let rows = [
+        (vec![], 4),
+        (vec![filter("auto-scaling-group", &["a"])], 2),
+        (vec![filter("auto-scaling-group", &["a", "b"]), filter("key", &["CreatedBy"])], 2),
+        (vec![filter("value", &["b"])], 1),
+        (vec![filter("propagate-at-launch", &["true"])], 0),
+    ];
+    for (filters, expected) in rows {
+        let mut pages =
+            scaling.describe_tags().max_records(1).set_filters(Some(filters.clone())).into_paginator().send();
+        let mut told = 0;
+        while let Some(page) = pages.next().await {
+            told += page.unwrap().tags().len();
+        }
+        assert_eq!(told, expected, "{filters:?}");
+    }
+    assert_eq!(code(scaling.describe_tags().filters(filter("name", &["a"])).send().await), "ValidationError");
+    let create = |group: &str| {
+        let tag =
+            Tag::builder().resource_id(group).resource_type("auto-scaling-group").key("team").value("c");
+        scaling.create_or_update_tags().tags(tag.build()).send()
+    };
+    create("a").await.unwrap();
+    let told = scaling.describe_tags().filters(filter("value", &["c"])).send().await.unwrap();
+    assert_eq!(told.tags()[0].resource_id(), Some("a"));
+    assert_eq!(code(create("x").await), "ValidationError");
 }
 
 #[tokio::test(start_paused = true)]

@@ -171,6 +171,53 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Variables {
     }
 }
 
+/// Where a function's settings differ from the table in its documentation; for the tests that hold them
+/// together. A row of the table is `| name | meaning | default | allowed | parameter |`; the default is a
+/// value, `required` or `empty`.
+///
+/// `source` is the code that reads the settings through a value called `variables`; `read` does so.
+pub fn undocumented<T: PartialEq>(
+    page: &str,
+    source: &str,
+    read: impl Fn(&[(&str, &str)]) -> Result<T, String>,
+) -> Vec<String> {
+    let code = source.split("\n#[cfg(test)]").next().unwrap_or_default();
+    let mut called: Vec<&str> = code
+        .split("variables")
+        .skip(1)
+        .filter_map(|call| call.strip_prefix('.')?.split('"').nth(1))
+        .collect();
+    let rows: Vec<(&str, &str, &str)> = page.lines().filter_map(row).collect();
+    let mut names: Vec<&str> = rows.iter().map(|(name, ..)| *name).collect();
+    called.sort_unstable();
+    names.sort_unstable();
+    let mut wrong = Vec::new();
+    if names != called {
+        wrong.push(format!("documented are {names:?}, but read are {called:?}"));
+    }
+    for (name, default, allowed) in rows {
+        match read(&[(name, "!\u{1}")]) {
+            Err(error) if error.contains(allowed) => {}
+            Err(error) => wrong.push(format!("{name}: documented is {allowed:?}, but {error}")),
+            Ok(_) => wrong.push(format!("{name} takes anything")),
+        }
+        let is_value = !["required", "empty"].contains(&default);
+        if is_value && (read(&[(name, default)]).is_err() || read(&[(name, default)]) != read(&[])) {
+            wrong.push(format!("{name}: the default is not {default}"));
+        }
+    }
+    wrong
+}
+
+/// A row of the table. Lambda's own variable is no setting of ours.
+fn row(line: &str) -> Option<(&str, &str, &str)> {
+    let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+    let ["", name, _, default, allowed, _, ""] = cells.as_slice() else { return None };
+    let name = name.strip_prefix('`')?.strip_suffix('`')?;
+    let is_variable = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    (is_variable && name != "AWS_LAMBDA_LOG_LEVEL").then_some((name, default, allowed))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,7 +266,8 @@ mod tests {
 
     #[test]
     fn a_default_and_an_absence_are_no_errors() {
-        let word = |value: &str| value.bytes().all(|byte| byte.is_ascii_lowercase()).then(|| value.to_owned());
+        let word =
+            |value: &str| value.bytes().all(|byte| byte.is_ascii_lowercase()).then(|| value.to_owned());
         let refused = || Err(r#"setting X is "B"; allowed: small letters"#.to_owned());
         for (value, or, optional) in [
             ("", Ok("d".to_owned()), Ok(None)),
@@ -274,6 +322,29 @@ mod tests {
         ] {
             let found = with(value).required("X", "an ARN", arn).map_err(|error| error.to_string());
             assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned), "X={value:?}");
+        }
+    }
+
+    #[test]
+    fn documentation_that_says_something_else_is_found() {
+        let source = "variables.seconds(\"A_SECONDS\", 5, 1..=9)\n#[cfg(test)]\nvariables.list(\"B\")";
+        let read = |variables: &[(&str, &str)]| {
+            let variables: Variables = variables.iter().copied().collect();
+            variables.seconds("A_SECONDS", 5, 1..=9).map_err(|error| error.to_string())
+        };
+        let row =
+            |name: &str, default: &str, allowed: &str| format!("| `{name}` | x | {default} | {allowed} | |");
+        let right = row("A_SECONDS", "5", "a whole number of seconds from 1 to 9");
+        for (page, expected) in [
+            (right.clone(), 0),
+            (String::new(), 1),
+            (row("A_SECONDS", "6", "a whole number of seconds from 1 to 9"), 1),
+            (row("A_SECONDS", "5", "from 1 to 10"), 1),
+            (format!("{right}\n{}", row("AWS_LAMBDA_LOG_LEVEL", "INFO", "x")), 0),
+            (format!("{right}\n{}", row("OTHER", "empty", "x")), 2),
+        ] {
+            let wrong = undocumented(&page, source, read);
+            assert_eq!(wrong.len(), expected, "{page}: {wrong:?}");
         }
     }
 }

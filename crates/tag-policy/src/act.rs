@@ -52,14 +52,13 @@ pub async fn lock(
     let request = clients.dynamodb.update_item().table_name(table).key(state::ID, text(id));
     let answer = request
         .condition_expression(
-            "attribute_not_exists(EventTime) OR EventTime < :time OR (EventTime = :time AND Event <> :event) \
-             OR (Event = :event AND Request = :request AND #until < :now)",
+            "attribute_not_exists(EventTime) OR EventTime < :time OR (EventTime = :time AND EventId <> :event) \
+             OR (EventId = :event AND RequestId = :request AND LockedUntil < :now)",
         )
         .update_expression(
-            "SET Event = :event, EventTime = :time, Request = :request, #until = :until, Instances = :instances, \
-             ExpiresAt = :expires",
+            "SET EventId = :event, EventTime = :time, RequestId = :request, LockedUntil = :until, \
+             Instances = :instances, ExpiresAt = :expires",
         )
-        .expression_attribute_names("#until", "Until")
         .expression_attribute_values(":event", text(&holder.event))
         .expression_attribute_values(":time", number(holder.time.as_millisecond()))
         .expression_attribute_values(":request", text(&holder.request))
@@ -84,7 +83,7 @@ pub async fn save(
 ) -> Result<(), Fault> {
     let request = clients.dynamodb.update_item().table_name(table).key(state::ID, text(id));
     let answer = request
-        .condition_expression("Event = :event")
+        .condition_expression("EventId = :event")
         .update_expression("SET Untagged = :untagged, Owed = :owed")
         .expression_attribute_values(":event", text(&holder.event))
         .expression_attribute_values(":untagged", state::untagged(&memory.untagged))
@@ -98,9 +97,8 @@ pub async fn save(
 pub async fn release(clients: &Clients, table: &str, id: &str, holder: &Holder) -> Result<(), Fault> {
     let request = clients.dynamodb.update_item().table_name(table).key(state::ID, text(id));
     let answer = request
-        .condition_expression("Event = :event")
-        .update_expression("SET #until = :zero")
-        .expression_attribute_names("#until", "Until")
+        .condition_expression("EventId = :event")
+        .update_expression("SET LockedUntil = :zero")
         .expression_attribute_values(":event", text(&holder.event))
         .expression_attribute_values(":zero", number(0))
         .send()
@@ -118,14 +116,13 @@ pub async fn lock_launch(
 ) -> Result<bool, Fault> {
     let request = clients.dynamodb.put_item().table_name(table);
     let answer = request
-        .condition_expression("attribute_not_exists(Id) OR (Request = :request AND #until < :now)")
-        .expression_attribute_names("#until", "Until")
+        .condition_expression("attribute_not_exists(Id) OR (RequestId = :request AND LockedUntil < :now)")
         .expression_attribute_values(":request", text(&holder.request))
         .expression_attribute_values(":now", number(now.as_millisecond()))
         .item(state::ID, text(id))
-        .item("Event", text(&holder.event))
-        .item("Request", text(&holder.request))
-        .item("Until", number(holder.until.as_millisecond()))
+        .item("EventId", text(&holder.event))
+        .item("RequestId", text(&holder.request))
+        .item("LockedUntil", number(holder.until.as_millisecond()))
         .item("ExpiresAt", state::expiry(now, state::LAUNCH_LOCK))
         .send()
         .await;
@@ -215,9 +212,13 @@ async fn each(
     let answers = stream::iter(writes)
         .map(async |write| {
             let failed = one(&write.tags, write.ids, call).await;
-            let is_tags_fault = |(_, fault): &(String, Fault)| fault.kind == Kind::Invalid && !spares_tags(fault);
-            let (blamed, mut failed): (Vec<_>, Vec<_>) =
-                if write.tags.len() > 1 { failed.into_iter().partition(is_tags_fault) } else { (Vec::new(), failed) };
+            let is_tags_fault =
+                |(_, fault): &(String, Fault)| fault.kind == Kind::Invalid && !spares_tags(fault);
+            let (blamed, mut failed): (Vec<_>, Vec<_>) = if write.tags.len() > 1 {
+                failed.into_iter().partition(is_tags_fault)
+            } else {
+                (Vec::new(), failed)
+            };
             let mut unwritten: Vec<Unwritten> = Vec::new();
             // One of the tags is refused, but not which: one after the other.
             if !blamed.is_empty() {
@@ -246,7 +247,8 @@ async fn one(
     ids: Vec<String>,
     call: impl AsyncFn(Vec<String>, Vec<Tag>) -> Result<(), Fault>,
 ) -> Vec<(String, Fault)> {
-    let tags: Vec<Tag> = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    let tags: Vec<Tag> =
+        tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
     let call = async |ids: &[String]| {
         let answer = call(ids.to_vec(), tags.clone()).await;
         answer.map_err(|fault| Refusal::of(fault, ids))
@@ -265,7 +267,8 @@ struct Refusal {
 impl Refusal {
     fn of(fault: Fault, ids: &[String]) -> Self {
         let is_id = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        let words: Vec<&str> = fault.message.split(|c| !is_id(c)).filter(|word| word.starts_with("i-")).collect();
+        let words: Vec<&str> =
+            fault.message.split(|c| !is_id(c)).filter(|word| word.starts_with("i-")).collect();
         let named = (0..ids.len()).filter(|at| ids.get(*at).is_some_and(|id| words.contains(&id.as_str())));
         let named = named.collect();
         Self { fault, named }
@@ -284,9 +287,16 @@ impl Refusal {
 /// Whether a refusal is about an instance, and not about the tags, which would be refused for each half of
 /// the batch alike.
 fn spares_tags(fault: &Fault) -> bool {
-    ["InvalidInstanceID", "InvalidID", "TagLimitExceeded", "Incorrect", "OperationNotPermitted", "UnsupportedOperation"]
-        .iter()
-        .any(|code| fault.code.starts_with(code))
+    [
+        "InvalidInstanceID",
+        "InvalidID",
+        "TagLimitExceeded",
+        "Incorrect",
+        "OperationNotPermitted",
+        "UnsupportedOperation",
+    ]
+    .iter()
+    .any(|code| fault.code.starts_with(code))
 }
 
 /// Stops or terminates instances, given with their zones: one protected instance fails its whole zone, so

@@ -20,12 +20,7 @@ pub(crate) struct Applied {
 }
 
 /// Writes a plan's tags, and then removes those that they replace.
-pub(crate) async fn apply(
-    clients: &Clients,
-    plan: &TagPlan,
-    instances: &[Instance],
-    most: usize,
-) -> Applied {
+pub(crate) async fn apply(clients: &Clients, plan: &TagPlan, instances: &[Instance], most: usize) -> Applied {
     let repairs = plan.repairs.iter().map(|one| (one.instance, one.key.as_str(), one.value.as_str()));
     let unwritten = act::create_tags(clients, writes(repairs, instances, most)).await;
     let failed = by_cell(&unwritten);

@@ -86,7 +86,15 @@ mod tests {
             ("few of many sets, tag by tag", vec![(5, &[0][..]), (5, &[1]), (5, &[0, 1])], 500, 2),
             (
                 "whole calls by set, the rest by tag",
-                vec![(571, &[0][..]), (571, &[1]), (571, &[2]), (571, &[0, 1]), (571, &[0, 2]), (571, &[1, 2]), (574, &[0, 1, 2])],
+                vec![
+                    (571, &[0][..]),
+                    (571, &[1]),
+                    (571, &[2]),
+                    (571, &[0, 1]),
+                    (571, &[0, 2]),
+                    (571, &[1, 2]),
+                    (574, &[0, 1, 2]),
+                ],
                 500,
                 10,
             ),
@@ -102,7 +110,11 @@ mod tests {
                 .collect();
             let distinct: BTreeSet<_> = covered.iter().copied().collect();
             assert_eq!(covered.len(), distinct.len(), "{name}: no cell twice");
-            assert_eq!(distinct, cells.into_iter().collect::<BTreeSet<_>>(), "{name}: each cell, and no other");
+            assert_eq!(
+                distinct,
+                cells.into_iter().collect::<BTreeSet<_>>(),
+                "{name}: each cell, and no other"
+            );
         }
     }
 }

@@ -65,15 +65,16 @@ const BY_HAND: [&str; 2] = ["dryRun", "vpcIds"];
 /// Reads an inner message; `now` bounds a time that it carries, and stands in for one that it does not.
 pub fn classify(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
     let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
-    let by_hand = message
-        .as_object()
-        .is_some_and(|fields| !fields.is_empty() && fields.keys().all(|name| BY_HAND.contains(&name.as_str())));
+    let by_hand = message.as_object().is_some_and(|fields| {
+        !fields.is_empty() && fields.keys().all(|name| BY_HAND.contains(&name.as_str()))
+    });
     if by_hand {
         return run(message, Frame { now, account: None, region: None }, None);
     }
     let Some(detail_type) = text("/detail-type") else {
         return Ok(Command::Skip(
-            "neither an event nor a run by hand, which has dryRun, vpcIds or both and nothing else".to_owned(),
+            "neither an event nor a run by hand, which has dryRun, vpcIds or both and nothing else"
+                .to_owned(),
         ));
     };
     match (text("/source"), detail_type) {

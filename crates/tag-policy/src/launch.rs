@@ -107,7 +107,11 @@ impl TagPolicy {
                 Launcher::Known(owner) => Some(owner),
                 Launcher::Untold | Launcher::Pending => None,
             };
-            work.report.untagged.push(report::Untagged::new(instance, owner.as_ref(), Outcome::Left(standing)));
+            work.report.untagged.push(report::Untagged::new(
+                instance,
+                owner.as_ref(),
+                Outcome::Left(standing),
+            ));
         }
         log(&work.report);
         let wanted = match self.settings.launch_reports {

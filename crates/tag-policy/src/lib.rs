@@ -90,9 +90,11 @@ impl Invocation {
     /// Reads it from the runtime's context.
     #[must_use]
     pub fn of(context: &Context) -> Self {
-        let deadline = i64::try_from(context.deadline).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
+        let deadline =
+            i64::try_from(context.deadline).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
         let account = context.invoked_function_arn.split(':').nth(4);
-        let is_account = |digits: &&str| digits.len() == 12 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let is_account =
+            |digits: &&str| digits.len() == 12 && digits.bytes().all(|byte| byte.is_ascii_digit());
         Self {
             request: context.request_id.clone(),
             deadline: deadline.unwrap_or_default(),

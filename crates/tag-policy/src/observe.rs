@@ -201,7 +201,9 @@ fn read(reservation: String, instance: types::Instance) -> Option<Instance> {
         vpc: instance.vpc_id,
         zone: instance.placement.and_then(|placement| placement.availability_zone).unwrap_or_default(),
         state,
-        first_launch: first_launch.and_then(|time| Timestamp::from_second(time).ok()).unwrap_or(Timestamp::MAX),
+        first_launch: first_launch
+            .and_then(|time| Timestamp::from_second(time).ok())
+            .unwrap_or(Timestamp::MAX),
         tags: tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect(),
         spot: instance.instance_lifecycle.is_some_and(|lifecycle| lifecycle.as_str() == "spot"),
         instance_store: instance.root_device_type.is_some_and(|kind| kind.as_str() == "instance-store"),
@@ -321,8 +323,10 @@ pub async fn launched(clients: &Clients, pace: &mut Pace, trail_id: &str) -> Res
     let request = request.lookup_attributes(attribute(LookupAttributeKey::EventId, trail_id)?);
     pace.turn().await;
     let answer = request.send().await.map_err(|error| Fault::of(LOOKUP, error))?;
-    let resources = answer.events.unwrap_or_default().into_iter().flat_map(|event| event.resources.unwrap_or_default());
-    let instances = resources.filter(|resource| resource.resource_type.as_deref() == Some("AWS::EC2::Instance"));
+    let resources =
+        answer.events.unwrap_or_default().into_iter().flat_map(|event| event.resources.unwrap_or_default());
+    let instances =
+        resources.filter(|resource| resource.resource_type.as_deref() == Some("AWS::EC2::Instance"));
     Ok(instances.filter_map(|resource| resource.resource_name).collect())
 }
 

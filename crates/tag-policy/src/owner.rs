@@ -284,7 +284,9 @@ fn launched(event: &Value, reservation: &str, instance: &str) -> bool {
         return id == reservation;
     }
     let items = response.pointer("/instancesSet/items").and_then(Value::as_array);
-    items.is_some_and(|items| items.iter().any(|item| item.get("instanceId").and_then(Value::as_str) == Some(instance)))
+    items.is_some_and(|items| {
+        items.iter().any(|item| item.get("instanceId").and_then(Value::as_str) == Some(instance))
+    })
 }
 
 /// Whether "not found" is an answer: not while the event may still be on its way.

@@ -175,6 +175,8 @@ pub struct Report {
     pub lookups: Lookups,
     /// Launched instances that could not be seen yet.
     pub not_visible: usize,
+    /// Whether an earlier attempt of this run was cut off, so that what it did is not in the lists.
+    pub retried: bool,
 }
 
 /// A plan's repairs as lines, in its order.
@@ -214,7 +216,8 @@ pub fn worst_owners(
     instances: &[Instance],
     owner: impl Fn(&Instance) -> Option<String>,
 ) -> Vec<OwnerCount> {
-    let places = plan.repairs.iter().map(|one| one.instance).chain(plan.findings.iter().map(|one| one.instance));
+    let places =
+        plan.repairs.iter().map(|one| one.instance).chain(plan.findings.iter().map(|one| one.instance));
     let mut wrong: Vec<usize> = places.collect();
     wrong.sort_unstable();
     wrong.dedup();
@@ -224,7 +227,8 @@ pub fn worst_owners(
     }
     let mut owners: Vec<OwnerCount> =
         counts.into_iter().map(|(owner, instances)| OwnerCount { owner, instances }).collect();
-    owners.sort_by(|one, other| other.instances.cmp(&one.instances).then_with(|| one.owner.cmp(&other.owner)));
+    owners
+        .sort_by(|one, other| other.instances.cmp(&one.instances).then_with(|| one.owner.cmp(&other.owner)));
     owners.truncate(OWNERS);
     owners
 }
@@ -249,7 +253,7 @@ impl Report {
     /// Whether anybody wants to read it.
     #[must_use]
     pub fn says_something(&self) -> bool {
-        !self.repairs.is_empty() || self.has_problems()
+        !self.repairs.is_empty() || self.has_problems() || self.retried
     }
 
     /// Whether something failed, or was found that the rules may not repair.
@@ -321,6 +325,7 @@ impl Report {
             "version": 1,
             "run": self.run,
             "reportOnly": self.report_only,
+            "retried": self.retried,
             "counts": {
                 "instances": self.instances,
                 "tagsRepaired": self.repairs.len(),

@@ -61,6 +61,7 @@ impl TagPolicy {
         );
         let mut report = self.blank("run", &holder, &run.frame, vpcs);
         report.instances = instances.len();
+        report.retried = memory.retried;
         report.rule_faults.clone_from(&rules.faults);
         report.report_only.clone_from(&only);
         let work = Work {
@@ -119,7 +120,8 @@ impl TagPolicy {
             work.report.repairs = applied.repairs;
             work.report.failures = applied.failures;
         }
-        let mut owed: Vec<Key> = needy.iter().filter_map(|at| work.instances.get(*at)).map(owner::key).collect();
+        let mut owed: Vec<Key> =
+            needy.iter().filter_map(|at| work.instances.get(*at)).map(owner::key).collect();
         owed.sort_unstable();
         owed.dedup();
         if work.only.is_none() && work.report.lookups.broken_off.is_none() && !needy.is_empty() {
@@ -163,7 +165,8 @@ impl TagPolicy {
 
     /// Who launched what, without CloudTrail: from the state table and from the groups' tags.
     pub(crate) async fn known(&self, work: &Work<'_>, needy: &BTreeSet<usize>) -> (Owners, Option<Fault>) {
-        let keys: BTreeSet<Key> = needy.iter().filter_map(|at| work.instances.get(*at)).map(owner::key).collect();
+        let keys: BTreeSet<Key> =
+            needy.iter().filter_map(|at| work.instances.get(*at)).map(owner::key).collect();
         let mut keys: Vec<Key> = keys.into_iter().collect();
         let table = &self.settings.state_table;
         let mut owners = match observe::owners(&self.clients, table, &keys, work.frame.now).await {
@@ -206,9 +209,8 @@ impl TagPolicy {
         let pending = plan.findings.iter().filter(|one| one.problem == Problem::OwnerPending);
         let answered = pending.map(|one| one.instance).filter(|at| {
             let instance = work.instances.get(*at);
-            instance.is_some_and(|one| {
-                owner::launcher(one, &work.owners, work.frame.now) != Launcher::Pending
-            })
+            instance
+                .is_some_and(|one| owner::launcher(one, &work.owners, work.frame.now) != Launcher::Pending)
         });
         let answered: HashSet<usize> = answered.collect();
         if !answered.is_empty()
@@ -270,9 +272,13 @@ impl TagPolicy {
                     tracing::warn!("nothing was stopped or terminated: {fault}");
                     let lines = due.iter().filter_map(|at| work.instances.get(*at));
                     let lines: Vec<_> = lines.map(|one| (one.id.clone(), fault.to_string())).collect();
-                    work.report.failures.extend(lines.into_iter().map(|(instance, reason)| {
-                        report::Failure { instance, key: None, reason }
-                    }));
+                    work.report.failures.extend(
+                        lines.into_iter().map(|(instance, reason)| report::Failure {
+                            instance,
+                            key: None,
+                            reason,
+                        }),
+                    );
                     due.iter().map(|at| (*at, Held::NotThisRun)).collect()
                 }
             };
@@ -305,12 +311,11 @@ impl TagPolicy {
 
     /// Those of the due that a second read does not confirm, and why.
     async fn second_look(&self, work: &Work<'_>, due: &[usize]) -> Result<Vec<(usize, Held)>, Fault> {
-        let ids: Vec<String> = due.iter().filter_map(|at| Some(work.instances.get(*at)?.id.clone())).collect();
-        let (fresh, protected) = join(
-            observe::instances(&self.clients, work.vpcs, &ids),
-            observe::protected(&self.clients, &ids),
-        )
-        .await;
+        let ids: Vec<String> =
+            due.iter().filter_map(|at| Some(work.instances.get(*at)?.id.clone())).collect();
+        let (fresh, protected) =
+            join(observe::instances(&self.clients, work.vpcs, &ids), observe::protected(&self.clients, &ids))
+                .await;
         let (fresh, protected) = (fresh?, protected?);
         let (rules, policy) = (&work.rules.rules, &self.settings.untagged);
         let confirmed = |id: &str| {
@@ -346,7 +351,8 @@ impl TagPolicy {
             return;
         }
         // Without it the next run sees these instances for the first time: they are given more time, not less.
-        if let Err(fault) = act::save(&self.clients, &self.settings.state_table, scope, holder, &memory).await {
+        if let Err(fault) = act::save(&self.clients, &self.settings.state_table, scope, holder, &memory).await
+        {
             tracing::warn!("what this run has seen was not saved: {fault}");
         }
     }
@@ -364,7 +370,13 @@ impl TagPolicy {
         })
     }
 
-    pub(crate) fn blank(&self, kind: &'static str, holder: &Holder, frame: &Frame, vpcs: &[String]) -> Report {
+    pub(crate) fn blank(
+        &self,
+        kind: &'static str,
+        holder: &Holder,
+        frame: &Frame,
+        vpcs: &[String],
+    ) -> Report {
         let run = report::Run {
             event: holder.event.clone(),
             kind,

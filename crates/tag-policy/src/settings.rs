@@ -68,11 +68,15 @@ impl Settings {
         let subject = "1 to 99 printable ASCII characters, the first no space";
         let key = "a tag key of 1 to 128 characters that does not begin with aws:";
         Ok(Self {
-            rules_table: variables
-                .or("RULES_TABLE", "acme_cloud_policy_tagging_def", table, table_name)?,
+            rules_table: variables.or("RULES_TABLE", "acme_cloud_policy_tagging_def", table, table_name)?,
             state_table: variables.required("STATE_TABLE", table, table_name)?,
             topic: variables.topic("REPORT_TOPIC_ARN")?,
-            subject: variables.or("REPORT_SUBJECT", "ACME Cloud Tagging Policy Report", subject, subject_line)?,
+            subject: variables.or(
+                "REPORT_SUBJECT",
+                "ACME Cloud Tagging Policy Report",
+                subject,
+                subject_line,
+            )?,
             vpcs: variables.list("VPC_IDS", "VPC ids", is_vpc)?,
             untagged: Policy {
                 action: variables.choice("UNTAGGED_ACTION", actions)?,
@@ -105,6 +109,73 @@ fn subject_line(value: &str) -> Option<String> {
 }
 
 fn tag_key(value: &str) -> Option<String> {
-    let valid = value.chars().count() <= LONGEST_KEY && !value.to_lowercase().starts_with("aws:");
+    let valid = value.chars().count() <= LONGEST_KEY
+        && !value.to_lowercase().starts_with("aws:")
+        && !value.chars().any(char::is_control);
     valid.then(|| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_helpers::settings::undocumented;
+
+    const NEEDED: [(&str, &str); 2] =
+        [("STATE_TABLE", "state"), ("REPORT_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:reports")];
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, String> {
+        let variables = NEEDED.iter().chain(variables).copied().collect();
+        Settings::read(&variables).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_what_is_allowed() {
+        for (name, value, expected) in [
+            ("STATE_TABLE", "", "setting STATE_TABLE is missing; set it to the name of a DynamoDB table"),
+            ("RULES_TABLE", "a b", r#"setting RULES_TABLE is "a b"; allowed: the name of a DynamoDB table"#),
+            (
+                "REPORT_TOPIC_ARN",
+                "mail",
+                r#"setting REPORT_TOPIC_ARN is "mail"; allowed: the ARN of an SNS topic"#,
+            ),
+            (
+                "REPORT_SUBJECT",
+                "a\nb",
+                "setting REPORT_SUBJECT is \"a\\nb\"; allowed: 1 to 99 printable ASCII characters, the first no space",
+            ),
+            ("VPC_IDS", "vpc-1,x", r#"setting VPC_IDS is "x"; allowed: a comma-separated list of VPC ids"#),
+            (
+                "UNTAGGED_ACTION",
+                "Terminate",
+                r#"setting UNTAGGED_ACTION is "Terminate"; allowed: report or stop or terminate"#,
+            ),
+            ("GRACE_HOURS", "0", r#"setting GRACE_HOURS is "0"; allowed: a whole number from 1 to 8760"#),
+            (
+                "WRITE_BATCH",
+                "1001",
+                r#"setting WRITE_BATCH is "1001"; allowed: a whole number from 1 to 1000"#,
+            ),
+        ] {
+            let found = read(&[(name, value)]).unwrap_err();
+            assert!(found.starts_with(expected), "{name}={value}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_as_sns_takes_it() {
+        for (value, expected) in [
+            ("x".repeat(99), true),
+            ("x".repeat(100), false),
+            ("Tags: 1, 2 & 3".to_owned(), true),
+            ("Bericht für Tags".to_owned(), false),
+        ] {
+            assert_eq!(read(&[("REPORT_SUBJECT", &value)]).is_ok(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn the_documented_table_is_what_is_read() {
+        let page = include_str!("../../../docs/tag-policy.md");
+        assert_eq!(undocumented(page, include_str!("settings.rs"), read), Vec::<String>::new());
+    }
 }

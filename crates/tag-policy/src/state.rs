@@ -94,7 +94,7 @@ pub fn memory(item: Option<&Item>, event: &str) -> Memory {
             .flatten()
             .filter_map(|value| value.as_s().ok().map(|text| Key::parse(text)))
             .collect(),
-        retried: get("Event").and_then(|value| value.as_s().ok()).is_some_and(|last| last == event),
+        retried: get("EventId").and_then(|value| value.as_s().ok()).is_some_and(|last| last == event),
     }
 }
 
@@ -113,8 +113,9 @@ fn seen(value: &AttributeValue) -> Option<Seen> {
 /// First sightings, as an attribute.
 #[must_use]
 pub fn untagged(sightings: &BTreeMap<String, Seen>) -> AttributeValue {
-    let value =
-        |seen: &Seen| AttributeValue::L([Some(seen.first), seen.tagged].into_iter().flatten().map(seconds).collect());
+    let value = |seen: &Seen| {
+        AttributeValue::L([Some(seen.first), seen.tagged].into_iter().flatten().map(seconds).collect())
+    };
     AttributeValue::M(sightings.iter().map(|(id, seen)| (id.clone(), value(seen))).collect())
 }
 
@@ -128,10 +129,8 @@ pub fn owed(keys: &[Key]) -> AttributeValue {
 #[must_use]
 pub fn owner_item(key: &Key, owner: Option<&Owner>, now: Timestamp) -> Item {
     let kept = if owner.is_some() { OWNERS } else { NOBODY };
-    let mut item = Item::from([
-        (ID.to_owned(), text(owner_id(key))),
-        ("ExpiresAt".to_owned(), expiry(now, kept)),
-    ]);
+    let mut item =
+        Item::from([(ID.to_owned(), text(owner_id(key))), ("ExpiresAt".to_owned(), expiry(now, kept))]);
     if let Some(owner) = owner {
         item.insert("Owner".to_owned(), text(&owner.name));
         item.insert("Source".to_owned(), text(&owner.source));
@@ -169,7 +168,7 @@ mod tests {
             retried: false,
         };
         let item = Item::from([
-            ("Event".to_owned(), text("e-1")),
+            ("EventId".to_owned(), text("e-1")),
             ("Instances".to_owned(), number(12)),
             ("Untagged".to_owned(), untagged(&memory.untagged)),
             ("Owed".to_owned(), owed(&memory.owed)),
@@ -200,10 +199,9 @@ mod tests {
     #[test]
     fn a_scope_is_its_vpcs_in_any_order() {
         let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
-        for (vpcs, expected) in [
-            (ids(&[]), "run#all"),
-            (ids(&["vpc-2", "vpc-1", "vpc-2"]), "run#vpc-1,vpc-2"),
-        ] {
+        for (vpcs, expected) in
+            [(ids(&[]), "run#all"), (ids(&["vpc-2", "vpc-1", "vpc-2"]), "run#vpc-1,vpc-2")]
+        {
             assert_eq!(scope_id(&vpcs), expected);
         }
     }

@@ -16,7 +16,7 @@ pub(crate) fn kill() {
 }
 
 /// Runs an invocation; none when it was killed.
-pub(super) async fn run<T>(invocation: impl Future<Output = T>) -> Option<T> {
+pub async fn run<T>(invocation: impl Future<Output = T>) -> Option<T> {
     let killed = Arc::new(Notify::new());
     tokio::select! {
         biased;

@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 mod driver;
-pub(crate) mod invocation;
+pub mod invocation;
 mod lambda;
 mod queue;
 

@@ -30,6 +30,7 @@ pub(super) fn find(operation: &str) -> Option<Operation> {
         "SetDesiredCapacity" => set_desired_capacity,
         "TerminateInstanceInAutoScalingGroup" => terminate_instance,
         "DescribeTags" => group_tags::describe,
+        "CreateOrUpdateTags" => group_tags::create,
         _ => return None,
     };
     Some(found)

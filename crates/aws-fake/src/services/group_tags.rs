@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer,
-    autoscaling::{input, page_size},
+    autoscaling::{group, input, page_size},
     from_text, page,
 };
 use crate::{
@@ -72,6 +72,41 @@ pub(super) fn describe(world: &mut World, parameters: Value) -> Answer {
     });
     let tags: Vec<_> = tags.collect();
     Ok(json!({"Tags": tags, "NextToken": next}))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Create {
+    #[serde(default, deserialize_with = "super::list")]
+    tags: Vec<Tag>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Tag {
+    resource_id: String,
+    resource_type: String,
+    key: String,
+    #[serde(default)]
+    value: String,
+    #[serde(default, deserialize_with = "from_text")]
+    propagate_at_launch: Option<bool>,
+}
+
+/// Gives groups tags. They reach instances that are launched from now on.
+pub(super) fn create(world: &mut World, parameters: Value) -> Answer {
+    let ask: Create = input(parameters)?;
+    for tag in &ask.tags {
+        if tag.resource_type != "auto-scaling-group" || tag.key.is_empty() || tag.key.starts_with("aws:") {
+            return Err(ApiError::validation(format!("The tag {} is not valid", tag.key)));
+        }
+        group(world, &tag.resource_id)?;
+    }
+    for tag in ask.tags {
+        let propagates = tag.propagate_at_launch == Some(true);
+        group(world, &tag.resource_id)?.tags.insert(tag.key, GroupTag { value: tag.value, propagates });
+    }
+    Ok(json!({}))
 }
 
 /// A group's own, as in the description of the group.

@@ -15,18 +15,15 @@ use super::{
     names::{self, ACCOUNT, DEFAULT_VPC},
     trail::TrailEvent,
 };
-use crate::{
-    json::{given, put},
-    settings::hours,
-};
+use crate::{json::given, settings::hours};
 
 /// Availability zones that are always there.
 pub(crate) const ZONES: [&str; 3] = ["us-east-1a", "us-east-1b", "us-east-1c"];
 
 /// The image of every machine.
 pub(crate) const IMAGE: &str = "ami-0abcdef1234567890";
-/// The type of every machine that was not launched by `RunInstances`.
-pub(crate) const TYPE: &str = "m6g.xlarge";
+/// The type of every machine that does not say another.
+const DEFAULT_TYPE: &str = "m6g.xlarge";
 
 /// Machines that are launched, or were.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,6 +41,8 @@ pub struct MachinePlan {
     pub vpc: String,
     /// Their availability zones, in turn.
     pub zones: Vec<String>,
+    /// Their instance type.
+    pub instance_type: String,
     /// How long ago they were launched last.
     #[serde(rename = "launched_hours_ago", with = "hours")]
     pub launched_ago: Duration,
@@ -81,6 +80,7 @@ impl Default for MachinePlan {
             tags: Tags::new(),
             vpc: DEFAULT_VPC.to_owned(),
             zones: ZONES.map(str::to_owned).into(),
+            instance_type: DEFAULT_TYPE.to_owned(),
             launched_ago: Duration::ZERO,
             attached_ago: None,
             owner: None,
@@ -111,7 +111,7 @@ pub struct Launch {
     /// The availability zone.
     pub zone: String,
     /// The instance type.
-    pub kind: String,
+    pub instance_type: String,
     /// Their tags.
     pub tags: Tags,
     /// The caller's client token.
@@ -129,7 +129,7 @@ impl Launch {
             count: 1,
             vpc: DEFAULT_VPC.to_owned(),
             zone: ZONES.map(str::to_owned).into_iter().next().unwrap_or_default(),
-            kind: TYPE.to_owned(),
+            instance_type: DEFAULT_TYPE.to_owned(),
             tags: Tags::new(),
             client_token: None,
             termination_protected: false,
@@ -164,6 +164,7 @@ impl World {
                     requester: plan.requester.clone(),
                     vpc: plan.vpc.clone(),
                     zone: zones.next().cloned().unwrap_or_default(),
+                    instance_type: plan.instance_type.clone(),
                     state: Timeline::new(since, plan.state),
                     launched_at: at,
                     attached_at: plan.attached_ago.map_or(at, |age| self.ago(age)),
@@ -189,20 +190,32 @@ impl World {
     }
 
     /// Launches machines now: they are pending for a while, the trail has it, and the event bus is told. Their
-    /// ids are answered. The same client token launches nothing again.
+    /// ids are answered. A client token that was used before launches nothing again, but is told again.
     pub fn launch(&mut self, launch: &Launch) -> Vec<String> {
-        if let Some(token) = &launch.client_token {
-            let before = self.fleet.iter().filter(|machine| machine.client_token.as_ref() == Some(token));
-            let before: Vec<_> = before.map(|machine| machine.id.clone()).collect();
-            if !before.is_empty() {
-                return before;
-            }
+        let mut ids = self.launched_before(launch.client_token.as_deref());
+        if ids.is_empty() {
+            ids = self.launch_anew(launch);
         }
+        let reservation =
+            ids.first().and_then(|id| self.fleet.get(id)).map(|machine| machine.reservation.clone());
+        let call = self.launch_call(&launch.identity, &reservation.unwrap_or_default(), &ids, Duration::ZERO);
+        self.tell_trail(call);
+        ids
+    }
+
+    fn launched_before(&self, token: Option<&str>) -> Vec<String> {
+        let Some(token) = token else { return Vec::new() };
+        let before = self.fleet.iter().filter(|machine| machine.client_token.as_deref() == Some(token));
+        before.map(|machine| machine.id.clone()).collect()
+    }
+
+    fn launch_anew(&mut self, launch: &Launch) -> Vec<String> {
         let plan = MachinePlan {
             count: launch.count,
             tags: launch.tags.clone(),
             vpc: launch.vpc.clone(),
             zones: vec![launch.zone.clone()],
+            instance_type: launch.instance_type.clone(),
             state: MachineState::Pending,
             client_token: launch.client_token.clone(),
             termination_protected: launch.termination_protected,
@@ -215,12 +228,6 @@ impl World {
                 machine.state.set(running, MachineState::Running);
             }
         }
-        let reservation =
-            ids.first().and_then(|id| self.fleet.get(id)).map(|machine| machine.reservation.clone());
-        let mut call =
-            self.launch_call(&launch.identity, &reservation.unwrap_or_default(), &ids, Duration::ZERO);
-        put(&mut call.request, "instanceType", launch.kind.clone());
-        self.tell_trail(call);
         ids
     }
 
@@ -318,7 +325,7 @@ impl World {
             error: None,
             request: given(json!({
                 "instancesSet": {"items": [{"imageId": IMAGE, "minCount": ids.len().max(1), "maxCount": ids.len().max(1)}]},
-                "instanceType": TYPE,
+                "instanceType": machines.first().map_or(DEFAULT_TYPE, |machine| &machine.instance_type),
                 "clientToken": token,
                 "tagSpecificationSet": tag_set,
             })),
@@ -345,7 +352,7 @@ fn launched_item(machine: &Machine) -> Value {
         "instanceId": machine.id,
         "imageId": IMAGE,
         "instanceState": {"code": 0, "name": "pending"},
-        "instanceType": TYPE,
+        "instanceType": machine.instance_type,
         "launchTime": u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
         "placement": {"availabilityZone": machine.zone, "tenancy": "default"},
         "subnetId": names::subnet_id(&machine.vpc, &machine.zone),

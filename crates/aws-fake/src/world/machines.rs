@@ -89,6 +89,8 @@ pub struct Machine {
     pub vpc: String,
     /// Its availability zone.
     pub zone: String,
+    /// Its instance type.
+    pub instance_type: String,
     /// Its state; it does not exist before. What is to come is there already.
     pub state: Timeline<MachineState>,
     /// Its last launch: starting a stopped instance is one.
@@ -193,6 +195,7 @@ mod tests {
             requester: None,
             vpc: "vpc-1".into(),
             zone: "us-east-1a".into(),
+            instance_type: "t3.micro".into(),
             state: Timeline::new(at(10), MachineState::Pending),
             launched_at: SystemTime::UNIX_EPOCH,
             attached_at: SystemTime::UNIX_EPOCH,

@@ -40,11 +40,12 @@ pub fn interface_id(instance: &str) -> String {
     format!("eni-{}", instance.trim_start_matches("i-"))
 }
 
-/// FNV-1a: the same on every machine, and for ever.
+/// FNV-1a, and its bits mixed: the same on every machine, and for ever.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// A UUID: tokens, request ids, message ids.

@@ -66,6 +66,11 @@ impl World {
         self.fleet.remove(id);
     }
 
+    /// Has EC2 know a machine again that was removed.
+    pub fn restore_machine(&mut self, machine: Machine) {
+        self.fleet.insert(machine);
+    }
+
     /// Changes a machine by another hand: its protections, its dates, its operator.
     pub fn change_machine(&mut self, id: &str, change: impl FnOnce(&mut Machine)) {
         if let Some(machine) = self.fleet.get_mut(id) {

@@ -40,7 +40,13 @@ fn rule(rng: &mut SmallRng, id: usize) -> Value {
     let mut rule = json!({"RuleId": id, "TagKey": KEYS[id], "Required": pick(rng, &["Y", "N"])});
     let (action, default) = *pick(
         rng,
-        &[("Update", "core"), ("Update", "web"), ("UserLookup", ""), ("Function", "today()"), ("Function", "region()")],
+        &[
+            ("Update", "core"),
+            ("Update", "web"),
+            ("UserLookup", ""),
+            ("Function", "today()"),
+            ("Function", "region()"),
+        ],
     );
     rule["Action"] = json!(action);
     rule["Default"] = json!(default);
@@ -158,14 +164,20 @@ fn violations(seed: u64) -> Vec<String> {
         let instance = &world.instances[repair.instance];
         let rule = world.rules.iter().find(|rule| rule.id == repair.rule).unwrap();
         let value = instance.tag(&repair.key).unwrap_or_default();
-        let may = !rule.allows(value) && rule.on_disallowed == crate::rules::Response::Write && rule.key == repair.key;
+        let may = !rule.allows(value)
+            && rule.on_disallowed == crate::rules::Response::Write
+            && rule.key == repair.key;
         if !value.is_empty() && !may {
             wrong.push(format!("overwrites {} = {value} of {}", repair.key, instance.id));
         }
         if !rule.applies(instance) || !frame().is_past(instance.first_launch, rule.grace_hours) {
             wrong.push(format!("writes {} to {}, which the rule is not for", repair.key, instance.id));
         }
-        if repair.value.is_empty() || (rule.key == repair.key && !rule.allows(&repair.value) && !matches!(repair.problem, Problem::OtherCase(_))) {
+        if repair.value.is_empty()
+            || (rule.key == repair.key
+                && !rule.allows(&repair.value)
+                && !matches!(repair.problem, Problem::OtherCase(_)))
+        {
             wrong.push(format!("writes {:?} to {}, which is not allowed", repair.value, instance.id));
         }
         if untagged.without_rules().contains(&repair.instance) {
@@ -191,7 +203,8 @@ fn violations(seed: u64) -> Vec<String> {
     // What was held is still held, whatever has been written to others.
     let mut again = world.tags(&untagged);
     // A renamed tag leaves room for one that had none before.
-    let had_no_room = |at: usize| plan.findings.iter().any(|one| one.instance == at && one.problem == Problem::NoRoom);
+    let had_no_room =
+        |at: usize| plan.findings.iter().any(|one| one.instance == at && one.problem == Problem::NoRoom);
     again.repairs.retain(|one| !had_no_room(one.instance));
     if !again.repairs.is_empty() || !again.removals.is_empty() {
         wrong.push(format!("a repaired world is repaired again: {:?} {:?}", again.repairs, again.removals));
@@ -211,9 +224,10 @@ fn ends(world: &World, untagged: &Untagged, wrong: &mut Vec<String>) {
         let grace = world.policy.grace_hours * 3_600;
         let since = |moment: jiff::Timestamp| now().duration_since(moment).as_secs();
         let seen = world.memory.untagged.get(&instance.id).map_or(0, |seen| since(seen.first));
-        let asked = world.rules.iter().any(|rule| {
-            matches!(rule.action, Action::UserLookup(_)) && rule.applies(instance)
-        });
+        let asked = world
+            .rules
+            .iter()
+            .any(|rule| matches!(rule.action, Action::UserLookup(_)) && rule.applies(instance));
         let owed = world.memory.owed.contains(&owner::key(instance));
         let pending = owner::launcher(instance, &world.owners, now()) == Launcher::Pending;
         for (reason, spares) in [
@@ -250,7 +264,10 @@ fn random_worlds_keep_every_promise() {
         }
     }
     // The worlds are worth trying: each kind of plan is common among them.
-    assert!(repairs > 1_000 && removals > 20 && due > 20, "{repairs} repairs, {removals} removals, {due} due");
+    assert!(
+        repairs > 1_000 && removals > 20 && due > 20,
+        "{repairs} repairs, {removals} removals, {due} due"
+    );
 }
 
 #[test]

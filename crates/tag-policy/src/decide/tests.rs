@@ -57,7 +57,8 @@ pub(super) fn owners() -> Owners {
 
 /// A rule for `Team` with other attributes laid over it.
 fn team(change: &Value) -> Vec<Rule> {
-    let mut rule = json!({"RuleId": 4, "TagKey": "Team", "Action": "Update", "Required": "Y", "Default": "core"});
+    let mut rule =
+        json!({"RuleId": 4, "TagKey": "Team", "Action": "Update", "Required": "Y", "Default": "core"});
     for (name, value) in change.as_object().unwrap() {
         rule[name] = value.clone();
     }
@@ -77,7 +78,8 @@ fn done(rules: &[Rule], instance: &Instance, source_tag: Option<&str>) -> Vec<St
 #[test]
 fn the_published_rules_do_what_was_published() {
     let all = [("ProjectCode", "X"), ("CreatedBy", "eve"), ("Expires", "2020-01-01")];
-    let old = Instance { first_launch: hours_ago(24 * 91), reservation: "r-2".to_owned(), ..instance(&all[..1]) };
+    let old =
+        Instance { first_launch: hours_ago(24 * 91), reservation: "r-2".to_owned(), ..instance(&all[..1]) };
     let new = Instance { reservation: "r-2".to_owned(), ..instance(&all[..1]) };
     for (name, instance, expected) in [
         ("in order: nothing is overwritten", instance(&all), vec![]),
@@ -122,7 +124,12 @@ fn a_rule_does_what_its_attributes_say() {
         ("required: missing", json!({}), instance(&[]), vec!["Team = core (Missing)"]),
         ("required: empty", json!({}), instance(&[("Team", "")]), vec!["Team = core (Empty)"]),
         ("not required: missing", json!({"Required": "N"}), instance(&[]), vec!["Team: Missing"]),
-        ("not required: empty", json!({"Required": "N"}), instance(&[("Team", "")]), vec!["Team = core (Empty)"]),
+        (
+            "not required: empty",
+            json!({"Required": "N"}),
+            instance(&[("Team", "")]),
+            vec!["Team = core (Empty)"],
+        ),
         ("to report: missing", report.clone(), instance(&[]), vec!["Team: Missing"]),
         ("to report: empty", report, instance(&[("Team", "")]), vec!["Team: Empty"]),
         (
@@ -131,10 +138,30 @@ fn a_rule_does_what_its_attributes_say() {
             instance(&[]),
             vec!["Team = core (Missing)"],
         ),
-        ("disallowed", json!({"AllowedValues": ["core"]}), instance(&[("Team", "x")]), vec![r#"Team: Disallowed("x")"#]),
-        ("disallowed, to be written", allowed.clone(), instance(&[("Team", "x")]), vec![r#"Team = core (Disallowed("x"))"#]),
-        ("allowed but for the case", allowed, instance(&[("Team", "WEB")]), vec![r#"Team = web (Disallowed("WEB"))"#]),
-        ("a pattern is anchored", json!({"ValuePattern": "[a-z]+"}), instance(&[("Team", "a1")]), vec![r#"Team: Disallowed("a1")"#]),
+        (
+            "disallowed",
+            json!({"AllowedValues": ["core"]}),
+            instance(&[("Team", "x")]),
+            vec![r#"Team: Disallowed("x")"#],
+        ),
+        (
+            "disallowed, to be written",
+            allowed.clone(),
+            instance(&[("Team", "x")]),
+            vec![r#"Team = core (Disallowed("x"))"#],
+        ),
+        (
+            "allowed but for the case",
+            allowed,
+            instance(&[("Team", "WEB")]),
+            vec![r#"Team = web (Disallowed("WEB"))"#],
+        ),
+        (
+            "a pattern is anchored",
+            json!({"ValuePattern": "[a-z]+"}),
+            instance(&[("Team", "a1")]),
+            vec![r#"Team: Disallowed("a1")"#],
+        ),
         ("a pattern fits", json!({"ValuePattern": "[a-z]+"}), instance(&[("Team", "web")]), vec![]),
         ("another case is another key", json!({}), instance(&[("team", "x")]), vec!["Team = core (Missing)"]),
         (
@@ -149,12 +176,22 @@ fn a_rule_does_what_its_attributes_say() {
             instance(&[("team", "x"), ("TEAM", "x")]),
             vec![r#"Team = x (OtherCase("team"))"#, "remove team = x", "remove TEAM = x"],
         ),
-        ("two that disagree", fix.clone(), instance(&[("team", "x"), ("TEAM", "y")]), vec!["Team: Ambiguous"]),
+        (
+            "two that disagree",
+            fix.clone(),
+            instance(&[("team", "x"), ("TEAM", "y")]),
+            vec!["Team: Ambiguous"],
+        ),
         ("another case, empty", fix.clone(), instance(&[("team", "")]), vec!["Team = core (Missing)"]),
         ("both cases", fix, instance(&[("Team", "y"), ("team", "x")]), vec![]),
         ("of another VPC", json!({"Scope": {"VpcIds": ["vpc-2"]}}), instance(&[]), vec![]),
         ("of its VPC", json!({"Scope": {"VpcIds": ["vpc-1"]}}), instance(&[]), vec!["Team = core (Missing)"]),
-        ("of another stage", json!({"Scope": {"Tags": {"Stage": "prod"}}}), instance(&[("Stage", "beta")]), vec![]),
+        (
+            "of another stage",
+            json!({"Scope": {"Tags": {"Stage": "prod"}}}),
+            instance(&[("Stage", "beta")]),
+            vec![],
+        ),
         (
             "of its stage",
             json!({"Scope": {"Tags": {"Stage": ["prod", "beta"]}}}),
@@ -202,7 +239,11 @@ fn the_source_is_written_beside_the_owner_and_overwrites_nothing() {
     let source = "CreatedBySource = CloudTrail:IAMUser (Missing)";
     for (name, instance, expected) in [
         ("both", instance(&[]), vec!["CreatedBy = ann (Missing)", source]),
-        ("nobody can tell", old, vec!["CreatedBy = Undefined (Missing)", "CreatedBySource = unknown (Missing)"]),
+        (
+            "nobody can tell",
+            old,
+            vec!["CreatedBy = Undefined (Missing)", "CreatedBySource = unknown (Missing)"],
+        ),
         ("it has a value", instance(&[("CreatedBySource", "x")]), vec!["CreatedBy = ann (Missing)"]),
         ("no room for two", full, vec!["CreatedBy = ann (Missing)"]),
         ("the owner is there", instance(&[("CreatedBy", "eve")]), vec![]),
@@ -252,9 +293,8 @@ pub(super) fn policy(action: UntaggedAction) -> Policy {
 
 /// A memory in which these instances were first seen untagged so many hours ago.
 fn seen(entries: &[(&str, i64)]) -> Memory {
-    let untagged = entries.iter().map(|(id, hours)| {
-        ((*id).to_owned(), Seen { first: hours_ago(*hours), tagged: None })
-    });
+    let untagged =
+        entries.iter().map(|(id, hours)| ((*id).to_owned(), Seen { first: hours_ago(*hours), tagged: None }));
     Memory { untagged: untagged.collect(), ..Memory::default() }
 }
 
@@ -283,8 +323,20 @@ fn an_untagged_instance_is_due_only_when_everything_says_so() {
         ),
         ("pending", Terminate, Instance { state: State::Pending, ..bare() }, Some(24), held(Held::Changing)),
         ("stopping", Stop, Instance { state: State::Stopping, ..bare() }, Some(24), held(Held::Changing)),
-        ("stopped already", Stop, Instance { state: State::Stopped, ..bare() }, Some(24), held(Held::Stopped)),
-        ("stopped, to be terminated", Terminate, Instance { state: State::Stopped, ..bare() }, Some(24), Standing::Due),
+        (
+            "stopped already",
+            Stop,
+            Instance { state: State::Stopped, ..bare() },
+            Some(24),
+            held(Held::Stopped),
+        ),
+        (
+            "stopped, to be terminated",
+            Terminate,
+            Instance { state: State::Stopped, ..bare() },
+            Some(24),
+            Standing::Due,
+        ),
         ("in a group", Terminate, grouped, Some(24), spared(Spared::AutoScaling)),
         ("spot", Terminate, Instance { spot: true, ..bare() }, Some(24), spared(Spared::Spot)),
         (
@@ -303,7 +355,13 @@ fn an_untagged_instance_is_due_only_when_everything_says_so() {
             Some(24),
             spared(Spared::InstanceStore),
         ),
-        ("can be terminated", Terminate, Instance { instance_store: true, ..bare() }, Some(24), Standing::Due),
+        (
+            "can be terminated",
+            Terminate,
+            Instance { instance_store: true, ..bare() },
+            Some(24),
+            Standing::Due,
+        ),
         ("owed a look-up", Terminate, pending, Some(24), held(Held::OwnerPending)),
     ] {
         let rules = rules(&[json!({
@@ -346,7 +404,8 @@ fn a_first_sighting_outlives_a_tag_for_as_long_as_the_grace() {
     let tagged = instance(&[("Name", "x")]);
     let bare = instance(&[]);
     let grouped = instance(&[("aws:autoscaling:groupName", "web")]);
-    let entry = |first, tagged: Option<i64>| Some(Seen { first: hours_ago(first), tagged: tagged.map(hours_ago) });
+    let entry =
+        |first, tagged: Option<i64>| Some(Seen { first: hours_ago(first), tagged: tagged.map(hours_ago) });
     for (name, instance, known, action, expected) in [
         ("first seen", &bare, None, UntaggedAction::Stop, entry(0, None)),
         ("still untagged", &bare, entry(50, None), UntaggedAction::Stop, entry(50, None)),

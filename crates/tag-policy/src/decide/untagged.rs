@@ -238,7 +238,8 @@ fn spared(instance: &Instance, rules: &[Rule], action: UntaggedAction) -> Option
 
 /// Whether it is still to be found out who launched the instance: its owner is to be told of it first.
 fn is_pending(instance: &Instance, rules: &[Rule], memory: &Memory, owners: &Owners, now: Timestamp) -> bool {
-    let asked = rules.iter().any(|rule| matches!(rule.action, Action::UserLookup(_)) && rule.applies(instance));
+    let asked =
+        rules.iter().any(|rule| matches!(rule.action, Action::UserLookup(_)) && rule.applies(instance));
     let owed = || memory.owed.contains(&owner::key(instance));
     (asked || owed()) && owner::launcher(instance, owners, now) == Launcher::Pending
 }

@@ -67,14 +67,19 @@ fn every_trigger_has_its_place() {
         (
             "a schedule with wishes",
             with(scheduled(), "/detail", json!({"dryRun": true, "vpcIds": ["vpc-1a"]})),
-            r#"run "cdc73f9d" at 1970-01-01T00:00:00Z in "ap-southeast-2" of ["vpc-1a"], dry true"#.to_owned(),
+            r#"run "cdc73f9d" at 1970-01-01T00:00:00Z in "ap-southeast-2" of ["vpc-1a"], dry true"#
+                .to_owned(),
         ),
         (
             "a time that is yet to come",
             with(scheduled(), "/time", json!("2099-01-01T00:00:00Z")),
             format!(r#"run "cdc73f9d" at {NOW} in "ap-southeast-2" of [], dry false"#),
         ),
-        ("by hand", json!({"dryRun": true, "vpcIds": ["vpc-1"]}), format!(r#"run "" at {NOW} in "" of ["vpc-1"], dry true"#)),
+        (
+            "by hand",
+            json!({"dryRun": true, "vpcIds": ["vpc-1"]}),
+            format!(r#"run "" at {NOW} in "" of ["vpc-1"], dry true"#),
+        ),
         ("by hand, for real", json!({"dryRun": false}), format!(r#"run "" at {NOW} in "" of [], dry false"#)),
         (
             "a launch",
@@ -88,7 +93,11 @@ fn every_trigger_has_its_place() {
         ),
         (
             "a failed launch",
-            with(launch(), "/detail", json!({"eventName": "RunInstances", "errorCode": "Client.InstanceLimitExceeded"})),
+            with(
+                launch(),
+                "/detail",
+                json!({"eventName": "RunInstances", "errorCode": "Client.InstanceLimitExceeded"}),
+            ),
             "skip: the launch failed".to_owned(),
         ),
         (
@@ -104,12 +113,14 @@ fn every_trigger_has_its_place() {
         (
             "something else",
             json!({"dryRun": true, "delete": true}),
-            "skip: neither an event nor a run by hand, which has dryRun, vpcIds or both and nothing else".to_owned(),
+            "skip: neither an event nor a run by hand, which has dryRun, vpcIds or both and nothing else"
+                .to_owned(),
         ),
         (
             "nothing",
             json!({}),
-            "skip: neither an event nor a run by hand, which has dryRun, vpcIds or both and nothing else".to_owned(),
+            "skip: neither an event nor a run by hand, which has dryRun, vpcIds or both and nothing else"
+                .to_owned(),
         ),
     ] {
         assert_eq!(read(&event), expected, "{name}");

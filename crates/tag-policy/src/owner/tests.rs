@@ -35,24 +35,48 @@ fn the_person_is_named_where_there_is_one() {
     };
     for (name, identity, expected) in [
         ("root", json!({"type": "Root", "arn": "arn:aws:iam::123456789012:root"}), Some("root")),
-        ("an IAM user", json!({"type": "IAMUser", "userName": "ann", "arn": "arn:aws:iam::1:user/x"}), Some("ann")),
-        ("a user of SSO", assumed("AWSReservedSSO_Admin_0123456789abcdef", "ann@example.com"), Some("ann@example.com")),
+        (
+            "an IAM user",
+            json!({"type": "IAMUser", "userName": "ann", "arn": "arn:aws:iam::1:user/x"}),
+            Some("ann"),
+        ),
+        (
+            "a user of SSO",
+            assumed("AWSReservedSSO_Admin_0123456789abcdef", "ann@example.com"),
+            Some("ann@example.com"),
+        ),
         ("a user of SSO whose name is a number", assumed("AWSReservedSSO_Admin_01", "4711"), Some("4711")),
         ("a named session", assumed("deployer", "bob"), Some("bob")),
         ("an instance's role", assumed("ci-runner", "i-0123456789abcdef0"), Some("ci-runner")),
         ("an SDK's session", assumed("ci-runner", "botocore-session-1700000000"), Some("ci-runner")),
         ("another SDK's session", assumed("ci-runner", "1700000000123"), Some("ci-runner")),
-        ("a service's role", assumed("AWSServiceRoleForAutoScaling", "AutoScaling"), Some("AWSServiceRoleForAutoScaling")),
+        (
+            "a service's role",
+            assumed("AWSServiceRoleForAutoScaling", "AutoScaling"),
+            Some("AWSServiceRoleForAutoScaling"),
+        ),
         (
             "a user of Identity Center",
             json!({"type": "IdentityCenterUser", "onBehalfOf": {"userId": "u-1", "identityStoreArn": "x"}}),
             Some("u-1"),
         ),
-        ("a federated user", json!({"type": "FederatedUser", "arn": "arn:aws:sts::1:federated-user/eve"}), Some("eve")),
+        (
+            "a federated user",
+            json!({"type": "FederatedUser", "arn": "arn:aws:sts::1:federated-user/eve"}),
+            Some("eve"),
+        ),
         ("a web identity", json!({"type": "WebIdentityUser", "userName": "repo:main"}), Some("repo:main")),
-        ("a service", json!({"type": "AWSService", "invokedBy": "spot.amazonaws.com"}), Some("spot.amazonaws.com")),
+        (
+            "a service",
+            json!({"type": "AWSService", "invokedBy": "spot.amazonaws.com"}),
+            Some("spot.amazonaws.com"),
+        ),
         ("another account", json!({"type": "AWSAccount", "accountId": "210987654321"}), Some("210987654321")),
-        ("a user without a name", json!({"type": "IAMUser", "arn": "arn:aws:iam::1:user/ops/ann"}), Some("ann")),
+        (
+            "a user without a name",
+            json!({"type": "IAMUser", "arn": "arn:aws:iam::1:user/ops/ann"}),
+            Some("ann"),
+        ),
         ("nobody", json!({}), None),
         ("no identity", json!(null), None),
     ] {
@@ -155,7 +179,11 @@ fn an_event_answers_what_it_launched() {
         event
     };
     let group = Wanted { key: Key::Group("web".to_owned()), resource: "web".to_owned(), at: None };
-    let search = Search { by: By::Event("RunInstances"), window: None, wanted: vec![launch("r-1", 0), launch("r-2", 0), group] };
+    let search = Search {
+        by: By::Event("RunInstances"),
+        window: None,
+        wanted: vec![launch("r-1", 0), launch("r-2", 0), group],
+    };
     let by_id = json!({"responseElements": {"instancesSet": {"items": [{"instanceId": "i-of-r-2"}]}}});
     for (name, event, expected) in [
         ("its launch", event("RunInstances", json!({})), vec![("r-1", Some("ann"))]),

@@ -23,9 +23,10 @@ impl Report {
         self.head(text)?;
         self.rules(text)?;
         section(text, "Faulty rules", self.rule_faults.len(), lines, |text| {
-            self.rule_faults.iter().take(lines).try_for_each(|fault| {
-                writeln!(text, "  rule {}: {}", fault.rule, fault.reason)
-            })
+            self.rule_faults
+                .iter()
+                .take(lines)
+                .try_for_each(|fault| writeln!(text, "  rule {}: {}", fault.rule, fault.reason))
         })?;
         self.repaired(text, lines)?;
         self.found(text, lines)?;
@@ -64,6 +65,9 @@ impl Report {
         if let Some(why) = &self.report_only {
             writeln!(text, "\nNOTHING WAS CHANGED: {}", report_only(why))?;
         }
+        if self.retried {
+            writeln!(text, "\nAn earlier attempt of this run was cut off. What it did is not listed here.")?;
+        }
         let done = if self.report_only.is_some() { "to be repaired" } else { "repaired" };
         writeln!(
             text,
@@ -90,7 +94,8 @@ impl Report {
         let done = if self.report_only.is_some() { "to be repaired" } else { "repaired" };
         writeln!(text, "\nRules")?;
         for count in &self.rules {
-            let young = if count.in_grace > 0 { format!(", {} too young", count.in_grace) } else { String::new() };
+            let young =
+                if count.in_grace > 0 { format!(", {} too young", count.in_grace) } else { String::new() };
             writeln!(
                 text,
                 "  {} {}: {} checked, {} good, {} {done}, {} found{young}",
@@ -133,7 +138,11 @@ impl Report {
         }
         let limits = format!("at most {}, and {} % of all", cap.most, cap.percent);
         if cap.exceeded {
-            writeln!(text, "\n{} due, but the cap is {limits}: none was touched.", counted(cap.due, "instance"))
+            writeln!(
+                text,
+                "\n{} due, but the cap is {limits}: none was touched.",
+                counted(cap.due, "instance")
+            )
         } else {
             writeln!(text, "\n{} due, within the cap of {limits}.", counted(cap.due, "instance"))
         }

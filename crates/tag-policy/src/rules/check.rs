@@ -26,7 +26,9 @@ pub fn check(items: &[Value]) -> Checked {
     let mut checked = Checked::default();
     for item in items {
         let name = item.name;
-        checked.faults.extend(item.reasons.into_iter().map(|reason| RuleFault { rule: name.clone(), reason }));
+        checked
+            .faults
+            .extend(item.reasons.into_iter().map(|reason| RuleFault { rule: name.clone(), reason }));
         checked.rules.extend(item.rule.filter(|_| item.enabled));
     }
     checked.rules.sort_by_key(|rule| (rule.priority, rule.id));
@@ -46,7 +48,11 @@ fn same_ids(items: &mut [Item]) {
     for (at, item) in items.iter_mut().enumerate() {
         let Some(id) = item.id else { continue };
         if let Some(first) = seen.insert(id, at) {
-            item.refuse(format!("RuleId {id} is there twice: items {} and {} of the list", first + 1, at + 1));
+            item.refuse(format!(
+                "RuleId {id} is there twice: items {} and {} of the list",
+                first + 1,
+                at + 1
+            ));
         }
     }
 }
@@ -61,7 +67,8 @@ fn same_keys(items: &mut [Item]) {
         }
     }
     for places in by_key.into_values().filter(|places| places.len() > 1) {
-        let named = |at: &usize| items.get(*at).map(|item| (item.name.clone(), item.key.clone().unwrap_or_default()));
+        let named =
+            |at: &usize| items.get(*at).map(|item| (item.name.clone(), item.key.clone().unwrap_or_default()));
         let all: Vec<(String, String)> = places.iter().filter_map(named).collect();
         for at in places {
             let Some(item) = items.get_mut(at) else { continue };
@@ -69,7 +76,8 @@ fn same_keys(items: &mut [Item]) {
             let others = all.iter().filter(|(name, _)| *name != item.name);
             let others: Vec<String> = others
                 .map(|(name, key)| {
-                    let how = if *key == own { "the same TagKey" } else { "a TagKey that differs only in case" };
+                    let how =
+                        if *key == own { "the same TagKey" } else { "a TagKey that differs only in case" };
                     format!("rule {name} has {how}")
                 })
                 .collect();

@@ -35,7 +35,9 @@ pub(super) struct Item {
 pub(super) fn read(place: usize, item: &Value) -> Item {
     let mut reader = Reader { fields: item.as_object().cloned().unwrap_or_default(), reasons: Vec::new() };
     if !item.is_object() {
-        reader.reasons.push("a rule is an object with RuleId, TagKey, Action, Required and Default".to_owned());
+        reader
+            .reasons
+            .push("a rule is an object with RuleId, TagKey, Action, Required and Default".to_owned());
         return reader.into_item(place, None, None, true, None);
     }
     let id = reader.id();
@@ -74,7 +76,9 @@ pub(super) fn read(place: usize, item: &Value) -> Item {
         && let Action::Update(Some(default)) = &rule.action
         && !rule.allows(default)
     {
-        reader.reasons.push("Default is not one of the values that AllowedValues and ValuePattern allow".to_owned());
+        reader
+            .reasons
+            .push("Default is not one of the values that AllowedValues and ValuePattern allow".to_owned());
     }
     reader.into_item(place, id, key, enabled, rule)
 }
@@ -139,7 +143,8 @@ impl Reader {
             return None;
         };
         if key.trim() != key || key.chars().any(char::is_control) {
-            self.reasons.push("TagKey must not begin or end with a space, nor hold control characters".to_owned());
+            self.reasons
+                .push("TagKey must not begin or end with a space, nor hold control characters".to_owned());
             return None;
         }
         if key.to_lowercase().starts_with("aws:") {
@@ -222,7 +227,8 @@ impl Reader {
     fn values(&mut self, name: &str) -> Vec<String> {
         let Some(value) = self.take(name) else { return Vec::new() };
         let values = texts(&value).filter(|values| {
-            !values.is_empty() && values.iter().all(|value| (1..=LONGEST_VALUE).contains(&value.chars().count()))
+            !values.is_empty()
+                && values.iter().all(|value| (1..=LONGEST_VALUE).contains(&value.chars().count()))
         });
         values.unwrap_or_else(|| {
             self.wrong(name, &format!("a list of one or more texts of 1 to {LONGEST_VALUE} characters"));

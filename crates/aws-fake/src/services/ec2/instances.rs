@@ -1,7 +1,7 @@
 //! `DescribeInstances`.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     check_dry_run,
@@ -11,12 +11,12 @@ use super::{
 use crate::{
     buckets::Bucket,
     error::ApiError,
-    json::put,
+    json::{object, put},
     services::{Answer, from_text},
     world::{
         World,
         clock::{self, Moment},
-        launches::{IMAGE, TYPE},
+        launches::IMAGE,
         machines::{Machine, MachineState, Tags},
         names::{self, ACCOUNT},
     },
@@ -144,56 +144,73 @@ fn read_token(token: &str) -> Result<(String, String), ApiError> {
 fn answer(seen: &[Seen<'_>], next: Option<&str>) -> Value {
     let reservations = seen.chunk_by(|(a, ..), (b, ..)| a.reservation == b.reservation);
     let reservations: Vec<_> = reservations.filter_map(describe_reservation).collect();
-    json!({"reservationSet": reservations, "nextToken": next})
+    object([("reservationSet", reservations.into()), ("nextToken", next.into())])
 }
 
 fn describe_reservation(seen: &[Seen<'_>]) -> Option<Value> {
     let (first, ..) = seen.first()?;
     let instances: Vec<_> =
         seen.iter().map(|(machine, state, tags)| describe_one(machine, *state, tags)).collect();
-    Some(json!({
-        "reservationId": first.reservation,
-        "ownerId": ACCOUNT,
-        "requesterId": first.requester,
-        "groupSet": [],
-        "instancesSet": instances,
-    }))
+    Some(object([
+        ("reservationId", text(&first.reservation)),
+        ("ownerId", text(ACCOUNT)),
+        ("requesterId", first.requester.as_deref().into()),
+        ("groupSet", Value::Array(Vec::new())),
+        ("instancesSet", instances.into()),
+    ]))
+}
+
+fn text(text: &str) -> Value {
+    text.into()
 }
 
 pub(super) fn describe_one(machine: &Machine, state: MachineState, tags: &Tags) -> Value {
-    let subnet = names::subnet_id(&machine.vpc, &machine.zone);
-    let tags: Vec<_> = tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
-    let mut described = json!({
-        "instanceId": machine.id,
-        "imageId": IMAGE,
-        "instanceType": TYPE,
-        "instanceState": {"code": state.code(), "name": state.name()},
-        "launchTime": clock::milliseconds(machine.launched_at),
-        "placement": {"availabilityZone": machine.zone, "tenancy": "default"},
-        "instanceLifecycle": machine.spot.map(|_| "spot"),
-        "rootDeviceType": if machine.instance_store { "instance-store" } else { "ebs" },
-        "operator": {"managed": machine.operator.is_some(), "principal": machine.operator},
-        "clientToken": machine.client_token,
-        "tagSet": tags,
-    });
+    let tags: Vec<_> =
+        tags.iter().map(|(key, value)| object([("key", text(key)), ("value", text(value))])).collect();
+    let mut described = object([
+        ("instanceId", text(&machine.id)),
+        ("imageId", text(IMAGE)),
+        ("instanceType", text(&machine.instance_type)),
+        ("instanceState", object([("code", state.code().into()), ("name", text(state.name()))])),
+        ("launchTime", clock::milliseconds(machine.launched_at).into()),
+        ("placement", object([("availabilityZone", text(&machine.zone)), ("tenancy", text("default"))])),
+        ("instanceLifecycle", machine.spot.map(|_| "spot").into()),
+        ("rootDeviceType", text(if machine.instance_store { "instance-store" } else { "ebs" })),
+        (
+            "operator",
+            object([
+                ("managed", machine.operator.is_some().into()),
+                ("principal", machine.operator.as_deref().into()),
+            ]),
+        ),
+        ("clientToken", machine.client_token.as_deref().into()),
+        ("tagSet", tags.into()),
+    ]);
     // A terminated instance has no network any more.
     if state != MachineState::Terminated {
-        put(&mut described, "vpcId", machine.vpc.clone());
-        let interfaces = json!([{
-            "networkInterfaceId": names::interface_id(&machine.id),
-            "vpcId": machine.vpc,
-            "subnetId": subnet,
-            "status": "in-use",
-            "attachment": {
-                "attachmentId": names::interface_id(&machine.id).replace("eni-", "eni-attach-"),
-                "attachTime": clock::milliseconds(machine.attached_at),
-                "deviceIndex": 0,
-                "status": "attached",
-                "deleteOnTermination": true,
-            },
-        }]);
-        put(&mut described, "networkInterfaceSet", interfaces);
+        let subnet = names::subnet_id(&machine.vpc, &machine.zone);
+        put(&mut described, "networkInterfaceSet", vec![interface(machine, &subnet)]);
+        put(&mut described, "vpcId", machine.vpc.as_str());
         put(&mut described, "subnetId", subnet);
     }
     described
+}
+
+/// The primary network interface, which is attached when an instance is launched first.
+fn interface(machine: &Machine, subnet: &str) -> Value {
+    let id = names::interface_id(&machine.id);
+    let attachment = object([
+        ("attachmentId", id.replace("eni-", "eni-attach-").into()),
+        ("attachTime", clock::milliseconds(machine.attached_at).into()),
+        ("deviceIndex", 0.into()),
+        ("status", text("attached")),
+        ("deleteOnTermination", true.into()),
+    ]);
+    object([
+        ("networkInterfaceId", id.into()),
+        ("vpcId", text(&machine.vpc)),
+        ("subnetId", text(subnet)),
+        ("status", text("in-use")),
+        ("attachment", attachment),
+    ])
 }

@@ -104,8 +104,8 @@ fn understand(world: &World, ask: &Run) -> Result<Launch, ApiError> {
     launch.client_token.clone_from(&ask.client_token);
     launch.tags = instance_tags(&ask.tag_specification)?;
     launch.termination_protected = ask.disable_api_termination == Some(true);
-    if let Some(kind) = &ask.instance_type {
-        launch.kind.clone_from(kind);
+    if let Some(instance_type) = &ask.instance_type {
+        launch.instance_type.clone_from(instance_type);
     }
     Ok(launch)
 }

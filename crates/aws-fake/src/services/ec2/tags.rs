@@ -48,6 +48,7 @@ pub(super) fn create(world: &mut World, parameters: Value) -> Answer {
             machine.retag(now, |own| own.extend(tags.clone()));
         }
     }
+    world.record("tagged", json!({"instances": ids, "tags": tags}));
     Ok(json!({"return": true}))
 }
 

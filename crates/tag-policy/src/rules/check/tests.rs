@@ -13,7 +13,8 @@ pub(crate) fn published() -> Vec<Value> {
 
 /// A sound rule with other attributes laid over it; a null removes one.
 fn rule(change: &Value) -> Value {
-    let mut rule = json!({"RuleId": 7, "TagKey": "Team", "Action": "Update", "Required": "Y", "Default": "core"});
+    let mut rule =
+        json!({"RuleId": 7, "TagKey": "Team", "Action": "Update", "Required": "Y", "Default": "core"});
     for (name, value) in change.as_object().unwrap() {
         rule[name] = value.clone();
     }
@@ -74,7 +75,10 @@ fn every_kind_of_faulty_rule_is_refused_with_its_reason() {
         (json!({"Action": "Delete"}), "7: Action must be Update, UserLookup or Function"),
         (json!({"Action": null}), "7: Action must be Update, UserLookup or Function"),
         (json!({"Action": "update"}), "7: Action must be Update, UserLookup or Function"),
-        (json!({"Action": "Function", "Default": "tomorrow()"}), "7: Default must be today(), launchDate(), "),
+        (
+            json!({"Action": "Function", "Default": "tomorrow()"}),
+            "7: Default must be today(), launchDate(), ",
+        ),
         (json!({"Action": "Function", "Default": ""}), "7: Default must be today(), launchDate(), "),
         (json!({"TagKey": null}), "7: TagKey is missing"),
         (json!({"TagKey": ""}), "7: TagKey is empty"),
