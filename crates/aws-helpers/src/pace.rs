@@ -28,6 +28,29 @@ impl Pace {
     }
 }
 
+/// When each of many calls that are made side by side may go: the first `burst` at once, the others one
+/// after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue {
+    began: Instant,
+    burst: usize,
+    every: Duration,
+}
+
+impl Queue {
+    /// A queue of calls that begins now.
+    #[must_use]
+    pub fn new(burst: usize, every: Duration) -> Self {
+        Self { began: Instant::now(), burst, every }
+    }
+
+    /// Waits for the turn of the call at this place (from 0).
+    pub async fn turn(self, place: usize) {
+        let behind = u32::try_from(place.saturating_sub(self.burst)).unwrap_or(u32::MAX);
+        sleep_until(self.began + self.every * behind).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +66,17 @@ mod tests {
             passed.push(began.elapsed().as_millis());
         }
         assert_eq!(passed, [0, 500, 1_000, 6_000, 6_500]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_lets_its_burst_pass_and_then_one_at_a_time() {
+        let queue = Queue::new(3, Duration::from_millis(100));
+        let began = Instant::now();
+        let mut passed = Vec::new();
+        for place in 0..6 {
+            queue.turn(place).await;
+            passed.push(began.elapsed().as_millis());
+        }
+        assert_eq!(passed, [0, 0, 0, 0, 100, 200]);
     }
 }

@@ -1,9 +1,11 @@
 //! The writes: a plan → the SDK's calls → what became of them. Decides nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_helpers::batch::{self, Blame};
 use aws_helpers::fault::{Fault, Kind};
+use aws_helpers::pace::Queue;
 use aws_sdk_dynamodb::types::{PutRequest, ReturnValue, WriteRequest};
 use aws_sdk_ec2::types::Tag;
 use aws_sdk_sns::types::MessageAttributeValue;
@@ -16,8 +18,13 @@ use crate::owner::{Key, Owner};
 use crate::settings::UntaggedAction;
 use crate::state::{self, number, text};
 
-/// Writes of tags at a time: they refill at 10 a second, from a bucket of 100.
+/// Writes of tags at a time.
 const SIDE_BY_SIDE: usize = 4;
+/// Writes of tags refill at 10 a second, from a bucket of 100 (EC2, request throttling). Half of it is for
+/// the account's others, who tag too.
+const BURST: usize = 50;
+/// Between two writes when the burst is used up.
+const PACE: Duration = Duration::from_millis(125);
 /// Puts a call: `BatchWriteItem`.
 const PUTS: usize = 25;
 /// Ids a call: `StopInstances`, `TerminateInstances`.
@@ -208,9 +215,10 @@ async fn each(
     writes: Vec<Write>,
     call: impl AsyncFn(Vec<String>, Vec<Tag>) -> Result<(), Fault>,
 ) -> Vec<Unwritten> {
-    let call = &call;
-    let answers = stream::iter(writes)
-        .map(async |write| {
+    let (call, queue) = (&call, Queue::new(BURST, PACE));
+    let answers = stream::iter(writes.into_iter().enumerate())
+        .map(async |(place, write)| {
+            queue.turn(place).await;
             let failed = one(&write.tags, write.ids, call).await;
             let is_tags_fault =
                 |(_, fault): &(String, Fault)| fault.kind == Kind::Invalid && !spares_tags(fault);

@@ -69,12 +69,12 @@ fn writes<'c>(
         });
         places.push((instance, tag));
     }
-    let named = |tag: &usize| names.get(*tag).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let tag = |tag: &usize| names.get(*tag).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     cover(&places, most)
         .into_iter()
         .map(|rectangle| Write {
             ids: rectangle.instances.iter().filter_map(|at| Some(instances.get(*at)?.id.clone())).collect(),
-            tags: rectangle.tags.iter().filter_map(named).collect(),
+            tags: rectangle.tags.iter().filter_map(tag).collect(),
         })
         .collect()
 }

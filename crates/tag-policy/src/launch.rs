@@ -14,7 +14,7 @@ use crate::event::Launch;
 use crate::lookups::PACE;
 use crate::owner::{self, Key, Launcher, Owners};
 use crate::report::{self, Outcome};
-use crate::run::{Work, holder, log, needy};
+use crate::run::{Work, blank, holder, log, needy, worst_owners};
 use crate::settings::LaunchReports;
 use crate::{Invocation, TagPolicy, act, observe, skipped, state};
 
@@ -65,7 +65,7 @@ impl TagPolicy {
         let keys = instances.iter().map(owner::key).filter(|key| matches!(key, Key::Reservation(_)));
         let owners: Owners = keys.map(|key| (key, launch.owner.clone())).collect();
         let memory = Memory::default();
-        let mut report = self.blank("launch", holder, &launch.frame, vpcs);
+        let mut report = blank("launch", holder, &launch.frame, vpcs);
         report.instances = instances.len();
         report.not_visible = not_visible;
         report.rule_faults.clone_from(&rules.faults);
@@ -99,7 +99,7 @@ impl TagPolicy {
         }
         work.report.findings = report::findings(&plan.findings, &instances);
         work.report.count(plan.counts.clone());
-        work.report.owners = self.worst_owners(&plan, &work);
+        work.report.owners = worst_owners(&plan, &work);
         self.remember_launchers(&work, &untagged.without_rules().into_iter().collect::<Vec<_>>()).await;
         for (at, standing) in untagged.standings {
             let Some(instance) = instances.get(at) else { continue };

@@ -46,7 +46,7 @@ impl TagPolicy {
                 asked.calls += 1;
                 pages += 1;
                 let (events, next) = match observe::trail(&self.clients, &mut pace, &search, token).await {
-                    Ok(page) => page,
+                    Ok(found) => found,
                     Err(fault) => {
                         tracing::warn!("look-ups broken off: {fault}");
                         asked.fault = Some(fault);

@@ -270,16 +270,16 @@ impl Report {
     /// The summary, which the function returns: as many lines as its answer may hold.
     #[must_use]
     pub fn answer(&self) -> Value {
-        let fits = |lines: &usize| self.summary(*lines).to_string().len() <= ANSWER_BYTES;
-        self.summary(most_lines(self.lines(), fits))
+        let size = |lines| self.summary(lines).to_string().len();
+        self.summary(most_lines(self.lines(), ANSWER_BYTES, size))
     }
 
     /// The message to publish: text for people, and the summary for machines, in SNS's JSON structure. Both
     /// have as many lines as fit together.
     #[must_use]
     pub fn message(&self) -> String {
-        let fits = |lines: &usize| self.message_of(*lines).len() <= MESSAGE_BYTES;
-        self.message_of(most_lines(self.lines(), fits))
+        let size = |lines| self.message_of(lines).len();
+        self.message_of(most_lines(self.lines(), MESSAGE_BYTES, size))
     }
 
     fn message_of(&self, lines: usize) -> String {
@@ -356,10 +356,16 @@ fn first<T>(list: &[T], lines: usize) -> &[T] {
     list.get(..lines).unwrap_or(list)
 }
 
-/// The most lines that fit, within a tenth; all, if they do.
-fn most_lines(all: usize, fits: impl Fn(&usize) -> bool) -> usize {
-    let smaller = std::iter::successors(Some(all), |lines| (*lines > 0).then(|| lines * 9 / 10));
-    smaller.into_iter().find(fits).unwrap_or_default()
+/// About the most lines that fit; all, if they do. What is too long is cut in proportion.
+fn most_lines(all: usize, most: usize, size: impl Fn(usize) -> usize) -> usize {
+    let mut lines = all;
+    loop {
+        let size = size(lines);
+        if size <= most || lines == 0 {
+            return lines;
+        }
+        lines = (lines * 9 / 10).min(lines.saturating_mul(most) / size);
+    }
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl TagPolicy {
             instances.len(),
             self.settings.fall_percent,
         );
-        let mut report = self.blank("run", &holder, &run.frame, vpcs);
+        let mut report = blank("run", &holder, &run.frame, vpcs);
         report.instances = instances.len();
         report.retried = memory.retried;
         report.rule_faults.clone_from(&rules.faults);
@@ -131,7 +131,7 @@ impl TagPolicy {
         work.report.lookups.owed = owed.len();
         work.report.findings = report::findings(&plan.findings, work.instances);
         work.report.count(std::mem::take(&mut plan.counts));
-        work.report.owners = self.worst_owners(&plan, &work);
+        work.report.owners = worst_owners(&plan, &work);
         self.end(&mut work).await;
         if !dry_run {
             self.leave(&work, owed, scope, holder).await;
@@ -357,37 +357,6 @@ impl TagPolicy {
         }
     }
 
-    pub(crate) fn worst_owners(&self, plan: &TagPlan, work: &Work<'_>) -> Vec<report::OwnerCount> {
-        let key = lookup_key(&work.rules.rules);
-        report::worst_owners(plan, work.instances, |instance| {
-            let tagged = key.and_then(|key| instance.tag(key)).filter(|value| !value.is_empty());
-            tagged.map(str::to_owned).or_else(|| {
-                match owner::launcher(instance, &work.owners, work.frame.now) {
-                    Launcher::Known(owner) => Some(owner.name),
-                    Launcher::Untold | Launcher::Pending => None,
-                }
-            })
-        })
-    }
-
-    pub(crate) fn blank(
-        &self,
-        kind: &'static str,
-        holder: &Holder,
-        frame: &Frame,
-        vpcs: &[String],
-    ) -> Report {
-        let run = report::Run {
-            event: holder.event.clone(),
-            kind,
-            time: format!("{:.0}", frame.now),
-            account: frame.account.clone(),
-            region: frame.region.clone(),
-            vpc_ids: vpcs.to_vec(),
-        };
-        Report { run, ..Report::default() }
-    }
-
     pub(crate) async fn publish(&self, report: &Report) -> Result<(), Fault> {
         let attributes = [
             ("kind", report.run.kind.to_owned()),
@@ -396,6 +365,31 @@ impl TagPolicy {
         let (topic, subject) = (&self.settings.topic, &self.settings.subject);
         act::publish(&self.clients, topic, subject, &report.message(), &attributes).await
     }
+}
+
+/// The owners whose instances have the most problems, by their tag or as looked up.
+pub(crate) fn worst_owners(plan: &TagPlan, work: &Work<'_>) -> Vec<report::OwnerCount> {
+    let key = lookup_key(&work.rules.rules);
+    report::worst_owners(plan, work.instances, |instance| {
+        let tagged = key.and_then(|key| instance.tag(key)).filter(|value| !value.is_empty());
+        tagged.map(str::to_owned).or_else(|| match owner::launcher(instance, &work.owners, work.frame.now) {
+            Launcher::Known(owner) => Some(owner.name),
+            Launcher::Untold | Launcher::Pending => None,
+        })
+    })
+}
+
+/// A report that says nothing yet.
+pub(crate) fn blank(kind: &'static str, holder: &Holder, frame: &Frame, vpcs: &[String]) -> Report {
+    let run = report::Run {
+        event: holder.event.clone(),
+        kind,
+        time: format!("{:.0}", frame.now),
+        account: frame.account.clone(),
+        region: frame.region.clone(),
+        vpc_ids: vpcs.to_vec(),
+    };
+    Report { run, ..Report::default() }
 }
 
 /// Who holds the locks of this invocation for an event. A hand-made event has no id of its own.

@@ -128,7 +128,7 @@ pub fn tags(
     let mut plan = TagPlan { counts: rules.iter().map(count).collect(), ..TagPlan::default() };
     for (at, instance) in instances.iter().enumerate().filter(|(at, _)| included(*at)) {
         let mut room = MOST_TAGS.saturating_sub(instance.own_tags().count());
-        for (place, rule) in rules.iter().enumerate() {
+        for (count, rule) in rules.iter().enumerate() {
             if !rule.applies(instance) {
                 continue;
             }
@@ -137,7 +137,7 @@ pub fn tags(
             } else {
                 Verdict::InGrace
             };
-            plan.enter(Place { at, place, rule, instance }, verdict, &mut room, source_tag);
+            plan.enter(Place { at, count, rule, instance }, verdict, &mut room, source_tag);
         }
     }
     plan
@@ -154,7 +154,7 @@ enum Verdict {
 #[derive(Clone, Copy)]
 struct Place<'p> {
     at: usize,
-    place: usize,
+    count: usize,
     rule: &'p Rule,
     instance: &'p Instance,
 }
@@ -162,7 +162,7 @@ struct Place<'p> {
 impl TagPlan {
     fn enter(&mut self, of: Place<'_>, verdict: Verdict, room: &mut usize, source_tag: Option<&str>) {
         let Place { at, rule, instance, .. } = of;
-        let Some(count) = self.counts.get_mut(of.place) else { return };
+        let Some(count) = self.counts.get_mut(of.count) else { return };
         count.checked += 1;
         let (value, problem, removals, source) = match verdict {
             Verdict::Good => {

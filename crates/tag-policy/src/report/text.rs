@@ -6,8 +6,8 @@ use std::fmt::{self, Write as _};
 use super::{Outcome, Report};
 use crate::decide::{Held, Problem, ReportOnly, Spared, Standing};
 
-/// Instances that one line names.
-const NAMED: usize = 5;
+/// Instances that one line names: so many fit into 80 columns.
+const NAMED: usize = 3;
 
 impl Report {
     /// The text, with at most so many lines a list.
@@ -114,7 +114,7 @@ impl Report {
         let title = if self.report_only.is_some() { "To be repaired" } else { "Repaired" };
         section(text, title, alike.len(), lines, |text| {
             alike.iter().take(lines).try_for_each(|((key, value, was), instances)| {
-                writeln!(text, "  {key} = {value} ({was}): {}", named(instances))
+                writeln!(text, "  {key} = {value}, {was}: {}", named(instances))
             })
         })
     }
@@ -126,7 +126,7 @@ impl Report {
         }
         section(text, "Found, and left as it is", alike.len(), lines, |text| {
             alike.iter().take(lines).try_for_each(|((rule, key, is), instances)| {
-                writeln!(text, "  {key} {is} (rule {rule}): {}", named(instances))
+                writeln!(text, "  {key} {is}, says rule {rule}: {}", named(instances))
             })
         })
     }
@@ -203,12 +203,14 @@ fn grouped(number: usize) -> String {
     grouped
 }
 
+/// How many, and on a line of their own the first of them.
 fn named(instances: &[&str]) -> String {
     let first: Vec<&str> = instances.iter().take(NAMED).copied().collect();
-    match instances.len().saturating_sub(NAMED) {
-        0 => first.join(", "),
-        more => format!("{} and {} more", first.join(", "), grouped(more)),
-    }
+    let more = match instances.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {} more", grouped(more)),
+    };
+    format!("{}\n    {}{more}", counted(instances.len(), "instance"), first.join(", "))
 }
 
 fn report_only(why: &ReportOnly) -> String {
@@ -224,7 +226,7 @@ fn report_only(why: &ReportOnly) -> String {
 
 fn was(problem: &Problem) -> String {
     match problem {
-        Problem::Disallowed(value) => format!("was {value}, which is not allowed"),
+        Problem::Disallowed(value) => format!("was {value} (not allowed)"),
         Problem::OtherCase(key) => format!("was {key}"),
         Problem::Empty => "was empty".to_owned(),
         _ => "was missing".to_owned(),

@@ -264,24 +264,23 @@ impl Reader {
     }
 
     fn filter(&mut self, name: &str, value: Value) -> TagFilter {
+        const FILTER: &str = "an object of tag keys with a value, a list of values, or \"*\"";
         let read = |value: &Value| match value.as_str() {
             Some("*") => Some(Vec::new()),
             Some(one) => Some(vec![one.to_owned()]),
             None => texts(value).filter(|values| !values.is_empty()),
         };
         let Value::Object(members) = value else {
-            self.wrong(name, "an object of tag keys with a value, a list of values, or \"*\"");
+            self.wrong(name, FILTER);
             return TagFilter::default();
         };
         let filter: Option<BTreeMap<_, _>> =
             members.iter().map(|(key, value)| Some((key.clone(), read(value)?))).collect();
-        match filter.filter(|filter| !filter.is_empty() && !filter.contains_key("")) {
-            Some(filter) => TagFilter(filter),
-            None => {
-                self.wrong(name, "an object of tag keys with a value, a list of values, or \"*\"");
-                TagFilter::default()
-            }
+        let filter = filter.filter(|filter| !filter.is_empty() && !filter.contains_key(""));
+        if filter.is_none() {
+            self.wrong(name, FILTER);
         }
+        TagFilter(filter.unwrap_or_default())
     }
 
     fn nothing_left(&mut self) {

@@ -51,7 +51,7 @@ async fn a_large_fleet_is_read_zone_by_zone_side_by_side() {
         let pages = world.calls().filter(|(_, operation, _)| *operation == "DescribeInstances");
         pages.map(|(at, ..)| at).collect()
     });
-    let (in_a_row, side_by_side) = (at[9] - at[0], at[at.len() - 1] - at[10]);
+    let (in_a_row, side_by_side) = (at[9].abs_diff(at[0]), at[at.len() - 1].abs_diff(at[10]));
     assert!(side_by_side < in_a_row, "{} pages in {side_by_side:?}, 10 in {in_a_row:?}", at.len() - 10);
 }
 

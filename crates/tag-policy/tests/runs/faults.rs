@@ -83,12 +83,12 @@ async fn a_run_that_is_killed_at_any_call_is_finished_by_its_retry_and_repeats_n
             assert!(wrong.iter().all(|one| one.ends_with("is running")), "{kind:?} at call {nth}: {wrong:?}");
             world.run("e-2").await;
             assert_eq!(is_in_order(&world), Vec::<String>::new(), "{kind:?} at call {nth}");
-            let mut cells: BTreeMap<(String, String), usize> = BTreeMap::new();
+            let mut repeats: BTreeMap<(String, String), usize> = BTreeMap::new();
             for (id, key, _) in world.written().into_iter().skip(written) {
-                *cells.entry((id, key)).or_default() += 1;
+                *repeats.entry((id, key)).or_default() += 1;
             }
             assert!(
-                cells.values().all(|count| *count == 1),
+                repeats.values().all(|count| *count == 1),
                 "{kind:?} at call {nth}: a tag was written twice"
             );
             assert!(world.mails().len() > mails, "{kind:?} at call {nth}: nobody was told");
