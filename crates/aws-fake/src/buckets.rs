@@ -2,10 +2,10 @@
 //!
 //! ECS documents its buckets per account and region (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>).
 //! EC2 documents a bucket for each call, and for some a second one that is emptied by the instance
-//! (<https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>). CloudTrail documents two look-ups
-//! a second (<https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>).
-//! Auto Scaling and SNS document no numbers for these calls: one bucket each of 100 and 20 a second is assumed.
-//! DynamoDB has as many units as a new table on demand (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html>);
+//! (<https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>). CloudTrail documents two
+//! look-ups a second (<https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>).
+//! Auto Scaling and SNS document no numbers for these calls: one bucket each of 100 and 20 a second is
+//! assumed. DynamoDB has as many units as a new table on demand (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html>);
 //! a call is taken for one.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -33,6 +33,8 @@ pub(crate) enum Bucket {
     Ec2Zones,
     /// `DescribeInstanceAttribute`.
     Ec2Attributes,
+    /// `ModifyInstanceAttribute`.
+    Ec2Modify,
     /// `CreateTags`.
     Ec2CreateTags,
     /// `DeleteTags`.
@@ -73,7 +75,7 @@ impl Bucket {
             Self::Ec2CreateTags | Self::Ec2DeleteTags => (100.0, 10.0),
             Self::Ec2Run => (5.0, 2.0),
             Self::Ec2Launched => (1_000.0, 2.0),
-            Self::Ec2Stop => (50.0, 5.0),
+            Self::Ec2Stop | Self::Ec2Modify => (50.0, 5.0),
             Self::Ec2Terminate => (100.0, 5.0),
             Self::Ec2Stopped | Self::Ec2Terminated => (1_000.0, 20.0),
             Self::Trail => (2.0, 2.0),

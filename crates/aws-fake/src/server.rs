@@ -29,8 +29,8 @@ use crate::{
 /// The clock moves at least this often, whether or not anybody calls.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Longest request body in bytes: SNS takes 256 KiB, which a form can treble.
-const LONGEST_BODY: usize = 1 << 20;
+/// Longest request body in bytes: DynamoDB takes 16 MB.
+const LONGEST_BODY: usize = 1 << 24;
 
 /// Why the server did not start.
 #[derive(Debug, Error)]

@@ -45,8 +45,8 @@ pub struct Settings {
     /// How long a machine is `stopping` or `shutting-down`.
     #[serde(rename = "stopping_seconds", with = "seconds")]
     pub stopping: Duration,
-    /// Whether `DescribeInstances` filters what it has put on a page: then pages are short, or empty, and have
-    /// a token all the same, which EC2 reserves the right to.
+    /// Whether `DescribeInstances` filters what it has put on a page: then pages are short or empty, and have a
+    /// token all the same, which EC2 reserves the right to.
     pub sparse_pages: bool,
     /// From a call until CloudTrail finds it. On AWS about 5 minutes, now and then 15.
     #[serde(rename = "trail_delay_seconds", with = "seconds")]

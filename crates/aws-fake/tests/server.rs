@@ -38,14 +38,25 @@ impl Server {
     }
 
     fn get(&self, path: &str) -> Value {
+        let body = self.ask(&format!("GET {path}"), "");
+        serde_json::from_str(&body).expect(&body)
+    }
+
+    fn post(&self, form: &str) -> String {
+        self.ask("POST /", form)
+    }
+
+    fn ask(&self, what: &str, body: &str) -> String {
         let address = self.url.strip_prefix("http://").expect("an address");
         let mut stream = TcpStream::connect(address).expect("it listens");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("asked");
+        let length = body.len();
+        let head = format!("{what} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}");
+        write!(stream, "{head}\r\nConnection: close\r\n\r\n{body}").expect("asked");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
-        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
-        serde_json::from_str(body).expect(body)
+        assert!(head.starts_with("HTTP/1.1 200"), "{what}: {head}");
+        body.to_owned()
     }
 
     fn config(&self) -> SdkConfig {
@@ -102,6 +113,22 @@ async fn it_answers_and_hands_on() {
     let states: Vec<_> = entries.filter(|entry| entry["what"] == "instance_state").collect();
     assert_eq!(states.last().expect("states")["state"], "Terminating:Wait");
     assert!(states[0]["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{}", states[0]);
+}
+
+#[test]
+fn it_reads_a_scenario() {
+    let scenario = serde_json::json!({
+        "machines": [{"count": 3, "tags": {"team": "a & b"}, "owner": {"iam_user": "alice"}, "launched_hours_ago": 30}],
+        "groups": [{"name": "web", "tags": {"CreatedBy": "bob"}, "creator": "root"}],
+        "tables": [{"name": "rules", "key": [{"name": "RuleId", "type": "N"}], "items": [{"RuleId": {"N": "1"}}]}],
+    });
+    let path = format!("{}/scenario.json", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&path, scenario.to_string()).expect("a file");
+    let server = Server::start(&["--scenario", &path]);
+    let machines = server.post("Action=DescribeInstances&Version=2016-11-15&MaxResults=5");
+    assert_eq!(machines.matches("<value>a &amp; b</value>").count(), 3, "{machines}");
+    let tags = server.post("Action=DescribeTags&Version=2011-01-01");
+    assert!(tags.contains("<Value>bob</Value>"), "{tags}");
 }
 
 #[test]

@@ -45,8 +45,16 @@ struct Attribute {
 }
 
 /// What an event must have. Values are compared exactly.
-const KEYS: [&str; 7] =
-    ["EventId", "EventName", "EventSource", "ReadOnly", "ResourceName", "ResourceType", "Username"];
+const KEYS: [&str; 8] = [
+    "AccessKeyId",
+    "EventId",
+    "EventName",
+    "EventSource",
+    "ReadOnly",
+    "ResourceName",
+    "ResourceType",
+    "Username",
+];
 
 impl Attribute {
     fn check(&self) -> Result<(), ApiError> {
@@ -59,6 +67,7 @@ impl Attribute {
     fn fits(&self, event: &TrailEvent) -> bool {
         let wanted = &self.attribute_value;
         match self.attribute_key.as_str() {
+            "AccessKeyId" => event.identity.access_key() == Some(wanted),
             "EventId" => event.id == *wanted,
             "EventName" => event.name == *wanted,
             "EventSource" => event.source == *wanted,
@@ -174,7 +183,7 @@ fn describe(event: &TrailEvent) -> Value {
         "EventSource": event.source,
         "EventTime": clock::epoch_seconds(event.at),
         "ReadOnly": "false",
-        "AccessKeyId": record.pointer("/userIdentity/accessKeyId"),
+        "AccessKeyId": event.identity.access_key(),
         "Username": event.identity.username(),
         "Resources": resources,
         "CloudTrailEvent": record.to_string(),

@@ -18,6 +18,8 @@ use crate::{
 
 /// Most tags of a page.
 const MOST: usize = 100;
+/// What tags can be filtered by.
+const NAMES: [&str; 4] = ["auto-scaling-group", "key", "value", "propagate-at-launch"];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -38,16 +40,22 @@ struct Filter {
 }
 
 impl Filter {
-    fn fits(&self, group: &str, key: &str, tag: &GroupTag) -> Result<bool, ApiError> {
-        let propagates = if tag.propagates { "true" } else { "false" };
+    fn check(&self) -> Result<(), ApiError> {
+        if NAMES.contains(&self.name.as_str()) {
+            return Ok(());
+        }
+        Err(ApiError::validation(format!("Filter type {} is not correct", self.name)))
+    }
+
+    fn fits(&self, group: &str, key: &str, tag: &GroupTag) -> bool {
         let text = match self.name.as_str() {
             "auto-scaling-group" => group,
             "key" => key,
             "value" => &tag.value,
-            "propagate-at-launch" => propagates,
-            other => return Err(ApiError::validation(format!("Filter type {other} is not correct"))),
+            _ if tag.propagates => "true",
+            _ => "false",
         };
-        Ok(self.values.iter().any(|value| value == text))
+        self.values.iter().any(|value| value == text)
     }
 }
 
@@ -55,15 +63,14 @@ impl Filter {
 pub(super) fn describe(world: &mut World, parameters: Value) -> Answer {
     let ask: Describe = input(parameters)?;
     let size = page_size(ask.max_records, MOST)?;
+    ask.filters.iter().try_for_each(Filter::check)?;
     let mut found = Vec::new();
     for group in world.groups.values() {
-        for (key, tag) in &group.tags {
-            let fits = ask.filters.iter().map(|filter| filter.fits(&group.name, key, tag));
-            if fits.collect::<Result<Vec<_>, _>>()?.into_iter().all(|fits| fits) {
-                // No name of a group and no key has a line break.
-                found.push(format!("{}\n{key}", group.name));
-            }
-        }
+        let fits = |(key, tag): &(&String, &GroupTag)| {
+            ask.filters.iter().all(|filter| filter.fits(&group.name, key, tag))
+        };
+        // No name of a group and no key has a line break.
+        found.extend(group.tags.iter().filter(fits).map(|(key, _)| format!("{}\n{key}", group.name)));
     }
     let (found, next) = page(found, ask.next_token.as_deref(), size)?;
     let tags = found.iter().filter_map(|place| {

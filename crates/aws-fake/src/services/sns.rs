@@ -65,8 +65,8 @@ fn check_topic(world: &World, topic: &str) -> Result<(), ApiError> {
 }
 
 /// The message itself, its subject and its structure
-/// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>). Answers whether each protocol has a text of
-/// its own.
+/// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>). Answers whether each protocol has a text
+/// of its own.
 fn check_message(message: &str, subject: Option<&str>, structure: Option<&str>) -> Result<bool, ApiError> {
     if message.is_empty() {
         return Err(invalid("Invalid parameter: Empty message"));

@@ -1,8 +1,8 @@
 //! Wire formats: requests into an operation with parameters, answers into responses.
 //!
-//! ECS and CloudTrail speak awsJson1.1, DynamoDB awsJson1.0. Auto Scaling and SNS speak awsQuery: a form in, XML
-//! out; EC2 a dialect of it. In between all are JSON values; in a query's all leaves are text, as the form has
-//! them.
+//! ECS and CloudTrail speak awsJson1.1, DynamoDB awsJson1.0. Auto Scaling and SNS speak awsQuery: a form in,
+//! XML out; EC2 a dialect of it. In between all are JSON values; in a query's all leaves are text, as the
+//! form has them.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};

@@ -13,8 +13,8 @@ pub struct Entry {
     /// When.
     pub at: Moment,
     /// `call`, `task_started`, `task_running`, `task_stopping`, `task_stopped`, `task_killed`,
-    /// `instance_state`, `container_instance_state`, `hook_started`, `hook_completed`, `heartbeat`
-    /// or `published`.
+    /// `instance_state`, `container_instance_state`, `hook_started`, `hook_completed`, `heartbeat`,
+    /// `published` or `looked_up`.
     pub what: &'static str,
     /// What else there is to say of it.
     pub fields: Map<String, Value>,

@@ -1,6 +1,7 @@
 //! Who calls AWS, as CloudTrail writes it down.
 //!
-//! The shapes are those of <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>.
+//! The shapes are documented:
+//! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -60,7 +61,7 @@ impl Identity {
                 "principalId": "AIDACKCEVSQ6C2EXAMPLE",
                 "arn": format!("arn:aws:iam::{ACCOUNT}:user/{name}"),
                 "accountId": ACCOUNT,
-                "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+                "accessKeyId": self.access_key(),
                 "userName": name,
             }),
             Self::AssumedRole { role, session } => {
@@ -82,7 +83,7 @@ impl Identity {
                 "principalId": ACCOUNT,
                 "arn": format!("arn:aws:iam::{ACCOUNT}:root"),
                 "accountId": ACCOUNT,
-                "accessKeyId": "ASIAIOSFODNN7EXAMPLE",
+                "accessKeyId": self.access_key(),
             }),
             Self::Service(principal) => {
                 let role = linked_role(principal);
@@ -90,6 +91,15 @@ impl Identity {
                 assumed(&role, short(principal), &path, Some(principal))
             }
             Self::AwsService(principal) => json!({"type": "AWSService", "invokedBy": principal}),
+        }
+    }
+
+    /// The access key that it calls with. Services, and people without a role, have none.
+    pub fn access_key(&self) -> Option<&'static str> {
+        match self {
+            Self::IamUser(_) => Some("AKIAIOSFODNN7EXAMPLE"),
+            Self::AssumedRole { .. } | Self::Root => Some("ASIAIOSFODNN7EXAMPLE"),
+            Self::IdentityCenterUser(_) | Self::Service(_) | Self::AwsService(_) => None,
         }
     }
 

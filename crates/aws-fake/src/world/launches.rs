@@ -1,9 +1,9 @@
 //! Machines come, stop and go.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Happening, World,
@@ -12,10 +12,10 @@ use super::{
     groups::{Group, Instance, LifecycleState},
     identity::Identity,
     machines::{Machine, MachineState, Spot, Tags},
-    names::{self, ACCOUNT, DEFAULT_VPC},
+    names::{self, DEFAULT_VPC},
     trail::TrailEvent,
 };
-use crate::{json::given, settings::hours};
+use crate::settings::hours;
 
 /// Availability zones that are always there.
 pub(crate) const ZONES: [&str; 3] = ["us-east-1a", "us-east-1b", "us-east-1c"];
@@ -23,7 +23,7 @@ pub(crate) const ZONES: [&str; 3] = ["us-east-1a", "us-east-1b", "us-east-1c"];
 /// The image of every machine.
 pub(crate) const IMAGE: &str = "ami-0abcdef1234567890";
 /// The type of every machine that does not say another.
-const DEFAULT_TYPE: &str = "m6g.xlarge";
+pub(super) const DEFAULT_TYPE: &str = "m6g.xlarge";
 
 /// Machines that are launched, or were.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,7 +51,8 @@ pub struct MachinePlan {
     pub attached_ago: Option<Duration>,
     /// Who launched them; none: nothing is in the trail about it.
     pub owner: Option<Identity>,
-    /// Name of the Auto Scaling group that they say they are of. It is made, wanting nothing, if it is missing.
+    /// Name of the Auto Scaling group that they say they are of. A group that is missing is made, and wants
+    /// nothing.
     pub group: Option<String>,
     /// Their state.
     pub state: MachineState,
@@ -189,8 +190,8 @@ impl World {
         made
     }
 
-    /// Launches machines now: they are pending for a while, the trail has it, and the event bus is told. Their
-    /// ids are answered. A client token that was used before launches nothing again, but is told again.
+    /// Launches machines now: they are pending for a while, the trail has it, the event bus is told. Their ids
+    /// are answered. A client token that was used before launches nothing again, but is told again.
     pub fn launch(&mut self, launch: &Launch) -> Vec<String> {
         let mut ids = self.launched_before(launch.client_token.as_deref());
         if ids.is_empty() {
@@ -293,71 +294,4 @@ impl World {
         let departure = events::trail_event(self, &event);
         self.send(departure);
     }
-
-    /// `RunInstances` as CloudTrail has it.
-    fn launch_call(
-        &mut self,
-        identity: &Identity,
-        reservation: &str,
-        ids: &[String],
-        age: Duration,
-    ) -> TrailEvent {
-        let machines: Vec<_> = ids.iter().filter_map(|id| self.fleet.get(id)).collect();
-        let tags = machines.first().map(|machine| tag_items(machine.tags.newest())).unwrap_or_default();
-        let items: Vec<_> = machines.iter().map(|machine| launched_item(machine)).collect();
-        let token = machines.first().and_then(|machine| machine.client_token.clone());
-        // What a launch is about besides its instances comes first, as it does on AWS.
-        let mut resources = vec![("AWS::EC2::Ami".to_owned(), IMAGE.to_owned())];
-        if let Some(machine) = machines.first() {
-            resources.push(("AWS::EC2::VPC".to_owned(), machine.vpc.clone()));
-            resources.push(("AWS::EC2::Subnet".to_owned(), names::subnet_id(&machine.vpc, &machine.zone)));
-        }
-        resources.extend(ids.iter().map(|id| ("AWS::EC2::Instance".to_owned(), id.clone())));
-        let tag_set =
-            (!tags.is_empty()).then(|| json!({"items": [{"resourceType": "instance", "tags": tags}]}));
-        TrailEvent {
-            id: String::new(),
-            at: self.ago(age),
-            source: "ec2.amazonaws.com".to_owned(),
-            name: "RunInstances".to_owned(),
-            identity: identity.clone(),
-            resources,
-            error: None,
-            request: given(json!({
-                "instancesSet": {"items": [{"imageId": IMAGE, "minCount": ids.len().max(1), "maxCount": ids.len().max(1)}]},
-                "instanceType": machines.first().map_or(DEFAULT_TYPE, |machine| &machine.instance_type),
-                "clientToken": token,
-                "tagSpecificationSet": tag_set,
-            })),
-            response: json!({
-                "requestId": names::uuid(&mut self.ids),
-                "reservationId": reservation,
-                "ownerId": ACCOUNT,
-                "groupSet": {},
-                "instancesSet": {"items": items},
-            }),
-        }
-    }
-}
-
-fn tag_items(tags: &Tags) -> Vec<Value> {
-    let own = tags.iter().filter(|(key, _)| !key.starts_with("aws:"));
-    own.map(|(key, value)| json!({"key": key, "value": value})).collect()
-}
-
-fn launched_item(machine: &Machine) -> Value {
-    let tags = tag_items(machine.tags.newest());
-    let since = machine.launched_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    given(json!({
-        "instanceId": machine.id,
-        "imageId": IMAGE,
-        "instanceState": {"code": 0, "name": "pending"},
-        "instanceType": machine.instance_type,
-        "launchTime": u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-        "placement": {"availabilityZone": machine.zone, "tenancy": "default"},
-        "subnetId": names::subnet_id(&machine.vpc, &machine.zone),
-        "vpcId": machine.vpc,
-        "clientToken": machine.client_token,
-        "tagSet": (!tags.is_empty()).then(|| json!({"items": tags})),
-    }))
 }

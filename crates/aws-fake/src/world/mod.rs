@@ -13,6 +13,7 @@ use crate::{
     settings::Settings,
 };
 
+mod calls;
 pub mod clock;
 pub mod ecs;
 mod events;

@@ -186,8 +186,8 @@ impl World {
         items.filter_map(|item| serde_json::to_value(item).ok()).collect()
     }
 
-    /// Puts an item, as the API writes it, into a table by another hand; false when it is none, or the table is
-    /// not there.
+    /// Puts an item, as the API writes it, into a table by another hand; false when it is none, or the table
+    /// is not there.
     pub fn put_item(&mut self, table: &str, item: &Value) -> bool {
         let item = serde_json::from_value::<Item>(item.clone()).ok();
         let put = item.and_then(|item| self.table(table).ok()?.put(item).ok());

@@ -140,44 +140,6 @@ impl World {
         event
     }
 
-    /// Writes a call about instances into the trail, such as `StopInstances`.
-    pub fn write_call(
-        &mut self,
-        name: &str,
-        identity: &Identity,
-        age: Duration,
-        instances: &[&str],
-    ) -> TrailEvent {
-        let items: Vec<_> = instances.iter().map(|id| json!({"instanceId": id})).collect();
-        let instances = instances.iter().map(|id| ("AWS::EC2::Instance".to_owned(), (*id).to_owned()));
-        self.write_trail(TrailEvent {
-            id: String::new(),
-            at: self.ago(age),
-            source: "ec2.amazonaws.com".to_owned(),
-            name: name.to_owned(),
-            identity: identity.clone(),
-            resources: instances.collect(),
-            error: None,
-            request: json!({"instancesSet": {"items": items}}),
-            response: json!({"instancesSet": {"items": items}}),
-        })
-    }
-
-    /// Writes into the trail who created an Auto Scaling group.
-    pub fn write_group_creation(&mut self, group: &str, identity: &Identity, age: Duration) -> TrailEvent {
-        self.write_trail(TrailEvent {
-            id: String::new(),
-            at: self.ago(age),
-            source: "autoscaling.amazonaws.com".to_owned(),
-            name: "CreateAutoScalingGroup".to_owned(),
-            identity: identity.clone(),
-            resources: vec![("AWS::AutoScaling::AutoScalingGroup".to_owned(), group.to_owned())],
-            error: None,
-            request: json!({"autoScalingGroupName": group, "minSize": 0, "maxSize": 10}),
-            response: Value::Null,
-        })
-    }
-
     /// Everything that is in the trail, oldest first.
     pub fn trail(&self) -> impl Iterator<Item = &TrailEvent> {
         self.trail.iter()

@@ -3,6 +3,8 @@
 //! `*` stands for any characters and `?` for one, as documented
 //! (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html>); upper and lower case differ.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::invalid;
@@ -42,9 +44,23 @@ pub(super) fn check(filters: &[Filter]) -> Result<(), ApiError> {
     }
 }
 
-/// Whether one of a filter's values fits.
-pub(super) fn fits(values: &[String], text: &str) -> bool {
-    values.iter().any(|value| fits_pattern(value.as_bytes(), text.as_bytes()))
+/// The values of a filter. Most have no pattern, and then a fleet is gone through quickly.
+pub(super) struct Values {
+    exact: BTreeSet<String>,
+    patterns: Vec<String>,
+}
+
+impl Values {
+    pub(super) fn new(values: Vec<String>) -> Self {
+        let (patterns, exact) = values.into_iter().partition(|value: &String| value.contains(['*', '?']));
+        Self { exact: Vec::into_iter(exact).collect(), patterns }
+    }
+
+    /// Whether one of them fits.
+    pub(super) fn fit(&self, text: &str) -> bool {
+        self.exact.contains(text)
+            || self.patterns.iter().any(|pattern| fits_pattern(pattern.as_bytes(), text.as_bytes()))
+    }
 }
 
 fn fits_pattern(pattern: &[u8], text: &[u8]) -> bool {
@@ -73,7 +89,7 @@ enum Field {
 }
 
 /// The filters of a `DescribeInstances`.
-pub(super) struct MachineFilters(Vec<(Field, Vec<String>)>);
+pub(super) struct MachineFilters(Vec<(Field, Values)>);
 
 impl MachineFilters {
     pub(super) fn new(filters: Vec<Filter>) -> Result<Self, ApiError> {
@@ -92,28 +108,28 @@ impl MachineFilters {
                     Field::Tag(other.strip_prefix("tag:").ok_or_else(unknown)?.to_owned())
                 }
             };
-            Ok((field, value))
+            Ok((field, Values::new(value)))
         });
         known.collect::<Result<_, _>>().map(Self)
     }
 
     /// The ids that a filter names one by one, without a pattern.
-    pub(super) fn ids(&self) -> Option<&[String]> {
+    pub(super) fn ids(&self) -> Option<impl Iterator<Item = &str>> {
         let ids = self.0.iter().find_map(|(field, values)| matches!(field, Field::Id).then_some(values))?;
-        ids.iter().all(|id| !id.contains(['*', '?'])).then_some(ids)
+        ids.patterns.is_empty().then(|| ids.exact.iter().map(String::as_str))
     }
 
     /// Whether a machine fits, as it was seen. A terminated one is in no VPC any more.
     pub(super) fn fit(&self, machine: &Machine, state: MachineState, tags: &Tags) -> bool {
         self.0.iter().all(|(field, values)| match field {
-            Field::Id => fits(values, &machine.id),
-            Field::Vpc => state != MachineState::Terminated && fits(values, &machine.vpc),
-            Field::Zone => fits(values, &machine.zone),
-            Field::State => fits(values, state.name()),
-            Field::Reservation => fits(values, &machine.reservation),
-            Field::ClientToken => machine.client_token.as_ref().is_some_and(|token| fits(values, token)),
-            Field::TagKey => tags.keys().any(|key| fits(values, key)),
-            Field::Tag(key) => tags.get(key).is_some_and(|value| fits(values, value)),
+            Field::Id => values.fit(&machine.id),
+            Field::Vpc => state != MachineState::Terminated && values.fit(&machine.vpc),
+            Field::Zone => values.fit(&machine.zone),
+            Field::State => values.fit(state.name()),
+            Field::Reservation => values.fit(&machine.reservation),
+            Field::ClientToken => machine.client_token.as_ref().is_some_and(|token| values.fit(token)),
+            Field::TagKey => tags.keys().any(|key| values.fit(key)),
+            Field::Tag(key) => tags.get(key).is_some_and(|value| values.fit(value)),
         })
     }
 }
@@ -137,7 +153,7 @@ mod tests {
             ("", "x", false),
         ];
         for (pattern, text, expected) in rows {
-            assert_eq!(fits(&[pattern.to_owned()], text), expected, "{pattern} {text}");
+            assert_eq!(Values::new(vec![pattern.to_owned()]).fit(text), expected, "{pattern} {text}");
         }
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn describe(world: &mut World, parameters: Value) -> Answer {
         }
         let ids = known(world, ask.instance_id, "instancesSet", at)?;
         check_dry_run(ask.dry_run)?;
-        let seen = in_order(world, &ids, at);
+        let seen = in_order(world, ids.iter().map(String::as_str), at);
         let fitting: Vec<_> = seen.into_iter().filter(|seen| filters.fit(seen.0, seen.1, seen.2)).collect();
         return Ok(answer(&fitting, None));
     }
@@ -89,16 +89,16 @@ fn page_size(asked: Option<usize>) -> Result<usize, ApiError> {
 }
 
 /// Machines by id, in the order of the lists.
-fn in_order<'w>(world: &'w World, ids: &[String], at: Moment) -> Vec<Seen<'w>> {
-    let found = ids.iter().filter_map(|id| see(world.fleet.get(id)?, at));
+fn in_order<'w, 'i>(world: &'w World, ids: impl Iterator<Item = &'i str>, at: Moment) -> Vec<Seen<'w>> {
+    let found = ids.filter_map(|id| see(world.fleet.get(id)?, at));
     let mut found: Vec<_> = found.collect();
     found.sort_by_key(|(machine, ..)| (&machine.reservation, &machine.id));
     found.dedup_by_key(|(machine, ..)| &machine.id);
     found
 }
 
-/// One page, and where the next one begins. Only what is on the page, and what the filters pass over on the way
-/// to its end, is looked at.
+/// One page, and where the next one begins. Only what is on the page, and what the filters pass over on the
+/// way to its end, is looked at.
 fn page<'w>(
     world: &'w World,
     filters: &MachineFilters,

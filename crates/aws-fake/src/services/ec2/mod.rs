@@ -11,6 +11,7 @@ use crate::{
     world::{World, clock::Moment},
 };
 
+mod attributes;
 mod filters;
 mod instances;
 mod launch;
@@ -26,7 +27,8 @@ pub(super) fn find(operation: &str, parameters: &Value) -> Option<(Bucket, Opera
     let found: (Bucket, Operation) = match operation {
         "DescribeInstances" => (instances::bucket(parameters), instances::describe),
         "DescribeAvailabilityZones" => (Bucket::Ec2Zones, zones::describe),
-        "DescribeInstanceAttribute" => (Bucket::Ec2Attributes, power::describe_attribute),
+        "DescribeInstanceAttribute" => (Bucket::Ec2Attributes, attributes::describe),
+        "ModifyInstanceAttribute" => (Bucket::Ec2Modify, attributes::modify),
         "RunInstances" => (Bucket::Ec2Run, launch::run),
         "CreateTags" => (Bucket::Ec2CreateTags, tags::create),
         "DeleteTags" => (Bucket::Ec2DeleteTags, tags::delete),

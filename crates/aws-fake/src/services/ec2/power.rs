@@ -1,15 +1,14 @@
-//! `StopInstances`, `TerminateInstances`, and the attributes that forbid them.
+//! `StopInstances` and `TerminateInstances`.
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{check_dry_run, input, invalid, known, take_by_instance};
+use super::{check_dry_run, input, known, take_by_instance};
 use crate::{
     buckets::Bucket,
     error::ApiError,
-    json::put,
     services::{Answer, from_text},
     world::{
         World,
@@ -133,33 +132,4 @@ fn change(
 
 fn state(state: Option<MachineState>) -> Value {
     json!(state.map(|state| json!({"code": state.code(), "name": state.name()})))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct DescribeAttribute {
-    instance_id: String,
-    attribute: String,
-    #[serde(default, deserialize_with = "from_text")]
-    dry_run: Option<bool>,
-}
-
-pub(super) fn describe_attribute(world: &mut World, parameters: Value) -> Answer {
-    let ask: DescribeAttribute = input(parameters)?;
-    let at = world.read_moment();
-    let ids = known(world, vec![ask.instance_id], "instanceId", at)?;
-    check_dry_run(ask.dry_run)?;
-    let machine = ids.first().and_then(|id| world.fleet.get(id));
-    let value = machine.and_then(|machine| match ask.attribute.as_str() {
-        "disableApiTermination" => Some(machine.termination_protected),
-        "disableApiStop" => Some(machine.stop_protected),
-        _ => None,
-    });
-    let unknown = || {
-        invalid(format!("Value ({}) for parameter attribute is invalid. Unknown attribute.", ask.attribute))
-    };
-    let value = value.ok_or_else(unknown)?;
-    let mut answer = json!({"instanceId": ids.first()});
-    put(&mut answer, &ask.attribute, json!({"value": value}));
-    Ok(answer)
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     check_dry_run,
-    filters::{self, Filter},
+    filters::{self, Filter, Values},
     input, invalid,
 };
 use crate::{
@@ -44,7 +44,7 @@ pub(super) fn describe(world: &mut World, parameters: Value) -> Answer {
         }
         zones.retain(|zone| ask.zone_name.iter().any(|name| zone["zoneName"] == **name));
     }
-    for Filter { name, value } in &ask.filter {
+    for Filter { name, value } in ask.filter {
         let field = match name.as_str() {
             "zone-name" => "zoneName",
             "zone-type" => "zoneType",
@@ -53,7 +53,8 @@ pub(super) fn describe(world: &mut World, parameters: Value) -> Answer {
             "state" => "zoneState",
             other => return Err(invalid(format!("The filter '{other}' is invalid"))),
         };
-        zones.retain(|zone| zone[field].as_str().is_some_and(|text| filters::fits(value, text)));
+        let values = Values::new(value);
+        zones.retain(|zone| zone[field].as_str().is_some_and(|text| values.fit(text)));
     }
     Ok(json!({"availabilityZoneInfo": zones}))
 }

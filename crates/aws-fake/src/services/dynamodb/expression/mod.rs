@@ -1,7 +1,7 @@
 //! Expressions: words, names that stand for attributes (`#name`), and values (`:value`).
 //!
-//! Syntax: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html>. Of the functions
-//! there are `attribute_exists`, `attribute_not_exists` and `if_not_exists`.
+//! Syntax: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html>. Of the
+//! functions there are `attribute_exists`, `attribute_not_exists` and `if_not_exists`.
 
 use std::{
     cell::RefCell,
