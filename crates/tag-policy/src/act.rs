@@ -6,11 +6,11 @@ use std::time::Duration;
 use aws_helpers::batch::{self, Blame};
 use aws_helpers::fault::{Fault, Kind};
 use aws_helpers::pace::Queue;
-use aws_sdk_dynamodb::types::{PutRequest, ReturnValue, WriteRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnValue, WriteRequest};
 use aws_sdk_ec2::types::Tag;
 use aws_sdk_sns::types::MessageAttributeValue;
 use futures::stream::{self, StreamExt};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::Clients;
 use crate::decide::Memory;
@@ -30,49 +30,59 @@ const PUTS: usize = 25;
 /// Ids a call: `StopInstances`, `TerminateInstances`.
 const IDS: usize = 1_000;
 
-/// Who holds a lock: an event, in one invocation. A retry of an invocation has the same request id.
+/// Who holds a lock: an event, in one attempt of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
+    /// The item of the scope, or of the launch.
+    pub item: String,
     /// The event's id.
     pub event: String,
     /// The event's time.
     pub time: Timestamp,
-    /// The invocation's id.
+    /// The invocation's id; a retry has the same.
     pub request: String,
-    /// When the invocation is over at the latest.
+    /// When the attempt is over at the latest.
     pub until: Timestamp,
+    /// How long the item is kept.
+    pub kept: SignedDuration,
 }
 
-/// Takes the lock of a scope and notes how many instances there are; returns what earlier runs have left,
-/// or none if the event has been answered, or a later one has.
+/// Takes a lock; returns what earlier runs have left, or none if the lock is not to be had: the event has been
+/// answered, or a later one has, or another attempt is at it.
 ///
-/// One call serves as lock, note and read. A retry of the same invocation takes the lock over once the
-/// attempt before it must have ended.
+/// One call serves as lock and read, and where there is nothing to do as the note of the end, too: then
+/// `instances` is given. An attempt that was cut off loses the lock when its time is over. The last clause lets
+/// in the same attempt again, whose answer was lost.
 pub async fn lock(
     clients: &Clients,
     table: &str,
-    id: &str,
     holder: &Holder,
     now: Timestamp,
-    instances: usize,
+    quiet: Option<usize>,
 ) -> Result<Option<Memory>, Fault> {
-    let request = clients.dynamodb.update_item().table_name(table).key(state::ID, text(id));
+    const TAKE: &str = "SET EventId = :event, EventTime = :time, RequestId = :request, LockedUntil = :until, \
+                        Finished = :finished, ExpiresAt = :expires";
+    let request = clients.dynamodb.update_item().table_name(table).key(state::ID, text(&holder.item));
+    let request = match quiet {
+        None => request.update_expression(TAKE),
+        Some(instances) => request
+            .update_expression(format!("{TAKE}, Instances = :instances"))
+            .expression_attribute_values(":instances", number(instances)),
+    };
     let answer = request
         .condition_expression(
-            "attribute_not_exists(EventTime) OR EventTime < :time OR (EventTime = :time AND EventId <> :event) \
-             OR (EventId = :event AND RequestId = :request AND LockedUntil < :now)",
-        )
-        .update_expression(
-            "SET EventId = :event, EventTime = :time, RequestId = :request, LockedUntil = :until, \
-             Instances = :instances, ExpiresAt = :expires",
+            "attribute_not_exists(EventTime) OR (EventId <> :event AND EventTime <= :time) \
+             OR (EventId = :event AND Finished = :no AND LockedUntil < :now) \
+             OR (EventId = :event AND RequestId = :request AND LockedUntil = :until)",
         )
         .expression_attribute_values(":event", text(&holder.event))
         .expression_attribute_values(":time", number(holder.time.as_millisecond()))
         .expression_attribute_values(":request", text(&holder.request))
         .expression_attribute_values(":now", number(now.as_millisecond()))
         .expression_attribute_values(":until", number(holder.until.as_millisecond()))
-        .expression_attribute_values(":instances", number(instances))
-        .expression_attribute_values(":expires", state::expiry(now, state::SCOPE))
+        .expression_attribute_values(":no", AttributeValue::Bool(false))
+        .expression_attribute_values(":finished", AttributeValue::Bool(quiet.is_some()))
+        .expression_attribute_values(":expires", state::expiry(now, holder.kept))
         .return_values(ReturnValue::AllOld)
         .send()
         .await;
@@ -80,29 +90,36 @@ pub async fn lock(
     Ok(taken.map(|answer| state::memory(answer.attributes.as_ref(), &holder.event)))
 }
 
-/// Leaves to the next run what this one has seen and owes.
-pub async fn save(
+/// Notes that a run has ended, and what it leaves to the next: nothing for a launch.
+pub async fn finish(
     clients: &Clients,
     table: &str,
-    id: &str,
     holder: &Holder,
-    memory: &Memory,
+    left: Option<&Memory>,
 ) -> Result<(), Fault> {
-    let request = clients.dynamodb.update_item().table_name(table).key(state::ID, text(id));
+    let request = clients.dynamodb.update_item().table_name(table).key(state::ID, text(&holder.item));
+    let request = match left {
+        None => request.update_expression("SET Finished = :yes"),
+        Some(left) => request
+            .update_expression(
+                "SET Finished = :yes, Instances = :instances, Untagged = :untagged, Owed = :owed",
+            )
+            .expression_attribute_values(":instances", number(left.instances.unwrap_or_default()))
+            .expression_attribute_values(":untagged", state::untagged(&left.untagged))
+            .expression_attribute_values(":owed", state::owed(&left.owed)),
+    };
     let answer = request
         .condition_expression("EventId = :event")
-        .update_expression("SET Untagged = :untagged, Owed = :owed")
         .expression_attribute_values(":event", text(&holder.event))
-        .expression_attribute_values(":untagged", state::untagged(&memory.untagged))
-        .expression_attribute_values(":owed", state::owed(&memory.owed))
+        .expression_attribute_values(":yes", AttributeValue::Bool(true))
         .send()
         .await;
     taken(answer.map_err(|error| Fault::of("dynamodb:UpdateItem", error))).map(drop)
 }
 
 /// Gives a lock back, so that the retry of a failed invocation need not wait for its end.
-pub async fn release(clients: &Clients, table: &str, id: &str, holder: &Holder) -> Result<(), Fault> {
-    let request = clients.dynamodb.update_item().table_name(table).key(state::ID, text(id));
+pub async fn release(clients: &Clients, table: &str, holder: &Holder) -> Result<(), Fault> {
+    let request = clients.dynamodb.update_item().table_name(table).key(state::ID, text(&holder.item));
     let answer = request
         .condition_expression("EventId = :event")
         .update_expression("SET LockedUntil = :zero")
@@ -111,29 +128,6 @@ pub async fn release(clients: &Clients, table: &str, id: &str, holder: &Holder) 
         .send()
         .await;
     taken(answer.map_err(|error| Fault::of("dynamodb:UpdateItem", error))).map(drop)
-}
-
-/// Takes the lock of a launch event; false if it has been answered.
-pub async fn lock_launch(
-    clients: &Clients,
-    table: &str,
-    id: &str,
-    holder: &Holder,
-    now: Timestamp,
-) -> Result<bool, Fault> {
-    let request = clients.dynamodb.put_item().table_name(table);
-    let answer = request
-        .condition_expression("attribute_not_exists(Id) OR (RequestId = :request AND LockedUntil < :now)")
-        .expression_attribute_values(":request", text(&holder.request))
-        .expression_attribute_values(":now", number(now.as_millisecond()))
-        .item(state::ID, text(id))
-        .item("EventId", text(&holder.event))
-        .item("RequestId", text(&holder.request))
-        .item("LockedUntil", number(holder.until.as_millisecond()))
-        .item("ExpiresAt", state::expiry(now, state::LAUNCH_LOCK))
-        .send()
-        .await;
-    Ok(taken(answer.map_err(|error| Fault::of("dynamodb:PutItem", error)))?.is_some())
 }
 
 /// None if the condition was not met.

@@ -2,6 +2,7 @@
 
 use aws_helpers::envelope::Malformed;
 use aws_helpers::fault::Fault;
+use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 
 use crate::event::BadMessage;
@@ -18,6 +19,9 @@ pub enum Error {
     /// A call failed without which a run cannot be begun or ended.
     #[error(transparent)]
     Call(#[from] Fault),
+    /// Another attempt of this invocation may still be at work: Lambda tries again later.
+    #[error("another attempt of this run may still be at work, until {0}")]
+    Busy(Timestamp),
     /// A record that is delivered with others failed.
     #[error("{0}")]
     Record(String),
@@ -29,6 +33,7 @@ impl From<Error> for Diagnostic {
             Error::Event(_) => "TagPolicy.Event",
             Error::Message(_) => "TagPolicy.Message",
             Error::Call(_) => "TagPolicy.Call",
+            Error::Busy(_) => "TagPolicy.Busy",
             Error::Record(_) => "TagPolicy.Record",
         };
         Self { error_type: error_type.to_owned(), error_message: error.to_string() }

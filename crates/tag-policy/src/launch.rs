@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::act::Holder;
 use crate::apply::apply;
-use crate::decide::{self, Memory};
+use crate::decide::{self, Memory, Standing};
 use crate::error::Error;
 use crate::event::Launch;
 use crate::lookups::PACE;
-use crate::owner::{self, Key, Launcher, Owners};
+use crate::owner::{self, Key, Owners};
 use crate::report::{self, Outcome};
 use crate::run::{Work, blank, holder, log, needy, worst_owners};
 use crate::settings::LaunchReports;
@@ -26,23 +26,17 @@ const LOOKS: [Duration; 4] =
 impl TagPolicy {
     /// Tags instances that have just been launched.
     pub(crate) async fn launch(&self, launch: Launch, invocation: &Invocation) -> Result<Value, Error> {
-        let table = &self.settings.state_table;
-        let holder = holder(Some(&launch.id), &launch.frame, invocation);
-        let id = state::launch_id(&launch.id);
-        if !act::lock_launch(&self.clients, table, &id, &holder, self.now()).await? {
+        let item = state::launch_id(&launch.id);
+        let holder =
+            Holder { kept: state::LAUNCH_LOCK, ..holder(item, Some(&launch.id), &launch.frame, invocation) };
+        let Some(memory) = self.lock(&holder, None).await? else {
             return Ok(skipped("this launch has been answered"));
-        }
-        let ended = self.tag(launch, &holder).await;
-        if let Err(fault) = &ended {
-            tracing::error!("launch not tagged, to be tried again: {fault}");
-            if let Err(fault) = act::release(&self.clients, table, &id, &holder).await {
-                tracing::warn!("the launch's lock was not given back: {fault}");
-            }
-        }
-        Ok(ended?)
+        };
+        let ended = self.tag(launch, &memory, &holder).await;
+        Ok(self.or_release(ended, &holder).await?)
     }
 
-    async fn tag(&self, launch: Launch, holder: &Holder) -> Result<Value, Fault> {
+    async fn tag(&self, launch: Launch, memory: &Memory, holder: &Holder) -> Result<Value, Fault> {
         let vpcs = &self.settings.vpcs;
         let rules = self.rules().await?;
         let ids = match &launch.trail_id {
@@ -64,10 +58,10 @@ impl TagPolicy {
         // Whoever launches into a group is the group, and asked for its creator.
         let keys = instances.iter().map(owner::key).filter(|key| matches!(key, Key::Reservation(_)));
         let owners: Owners = keys.map(|key| (key, launch.owner.clone())).collect();
-        let memory = Memory::default();
         let mut report = blank("launch", holder, &launch.frame, vpcs);
         report.instances = instances.len();
         report.not_visible = not_visible;
+        report.retried = memory.retried.is_some();
         report.rule_faults.clone_from(&rules.faults);
         report.report_only = decide::report_only(false, &rules, None, instances.len(), 0);
         let mut work = Work {
@@ -75,7 +69,7 @@ impl TagPolicy {
             vpcs,
             rules: &rules,
             instances: &instances,
-            memory: &memory,
+            memory,
             only: report.report_only.clone(),
             owners,
             report,
@@ -84,9 +78,7 @@ impl TagPolicy {
         let pending = needy(&untagged, &plan);
         if !pending.is_empty() {
             let (known, fault) = self.known(&work, &pending).await;
-            if let Some(fault) = fault {
-                tracing::warn!("who created a group is not known: {fault}");
-            }
+            work.report.lookups.broken_off = fault.map(|fault| fault.to_string());
             work.owners.extend(known);
             (untagged, plan) = self.plan(&work);
         }
@@ -101,18 +93,7 @@ impl TagPolicy {
         work.report.count(plan.counts.clone());
         work.report.owners = worst_owners(&plan, &work);
         self.remember_launchers(&work, &untagged.without_rules().into_iter().collect::<Vec<_>>()).await;
-        for (at, standing) in untagged.standings {
-            let Some(instance) = instances.get(at) else { continue };
-            let owner = match owner::launcher(instance, &work.owners, launch.frame.now) {
-                Launcher::Known(owner) => Some(owner),
-                Launcher::Untold | Launcher::Pending => None,
-            };
-            work.report.untagged.push(report::Untagged::new(
-                instance,
-                owner.as_ref(),
-                Outcome::Left(standing),
-            ));
-        }
+        work.untagged_lines(untagged, |_| Outcome::Left(Standing::Due));
         log(&work.report);
         let wanted = match self.settings.launch_reports {
             LaunchReports::All => work.report.says_something(),
@@ -120,6 +101,9 @@ impl TagPolicy {
         };
         if wanted {
             self.publish(&work.report).await?;
+        }
+        if let Err(fault) = act::finish(&self.clients, &self.settings.state_table, holder, None).await {
+            tracing::warn!("the launch's end was not noted: {fault}");
         }
         Ok(work.report.answer())
     }

@@ -60,11 +60,13 @@ impl TagPolicy {
                     asked.answers.extend(answers);
                 }
                 token = next;
-                if token.is_none() || search.is_enough(pages) {
+                if token.is_none() {
                     self.not_found(&mut search, &mut asked);
                 } else if search.is_poor(pages, all - search.wanted.len()) {
                     let rest = owner::one_by_one(std::mem::take(&mut search.wanted));
                     rest.into_iter().rev().for_each(|search| searches.push_front(search));
+                } else if search.is_enough(pages) {
+                    self.not_found(&mut search, &mut asked);
                 }
             }
             if asked.answers.len() - remembered >= REMEMBERED_AT_ONCE || searches.is_empty() {

@@ -1,6 +1,6 @@
 //! The reads: SDK answers → plain data. Writes nothing.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use aws_helpers::fault::Fault;
 use aws_helpers::pace::Pace;
@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::Clients;
-use crate::decide::Memory;
 use crate::instance::{Instance, State};
 use crate::owner::{By, Key, Owner, Owners, Search};
 use crate::state::{self, Item};
@@ -44,18 +43,21 @@ pub async fn rules(clients: &Clients, table: &str) -> Result<Vec<Value>, Fault> 
     Ok(items)
 }
 
-/// An attribute as JSON. Sets are lists; what JSON has no word for (binary) is null.
+/// An attribute as JSON. Sets are lists; what JSON has no word for (binary) is an empty object, which no
+/// attribute of a rule may be: what cannot be read must not pass for what is not there.
 #[must_use]
 pub fn json(value: AttributeValue) -> Value {
-    let texts = |texts: Vec<String>| texts.into_iter().map(Value::String).collect();
+    let read = |number: String| serde_json::from_str(&number).unwrap_or(Value::String(number));
     match value {
         AttributeValue::S(text) => Value::String(text),
-        AttributeValue::N(number) => serde_json::from_str(&number).unwrap_or(Value::String(number)),
+        AttributeValue::N(number) => read(number),
         AttributeValue::Bool(flag) => Value::Bool(flag),
         AttributeValue::L(values) => values.into_iter().map(json).collect(),
         AttributeValue::M(members) => members.into_iter().map(|(name, value)| (name, json(value))).collect(),
-        AttributeValue::Ss(set) => texts(set),
-        _ => Value::Null,
+        AttributeValue::Ss(set) => set.into_iter().map(Value::String).collect(),
+        AttributeValue::Ns(set) => set.into_iter().map(read).collect(),
+        AttributeValue::Null(_) => Value::Null,
+        _ => Value::Object(serde_json::Map::new()),
     }
 }
 
@@ -73,16 +75,15 @@ pub async fn fleet(clients: &Clients, vpcs: &[String]) -> Result<Vec<Instance>, 
             return Ok(sorted(found));
         }
     }
-    // A large fleet. What the pages so far hold is read again, and newer.
+    // A large fleet: all of it is read again, by zone.
     let zones = zones(clients).await?;
     let mut answers = stream::iter(zones.into_iter().map(|zone| zone_of(clients, &base, zone)))
         .buffer_unordered(SIDE_BY_SIDE);
-    let mut fleet: HashMap<String, Instance> =
-        found.into_iter().map(|instance| (instance.id.clone(), instance)).collect();
+    found.clear();
     while let Some(instances) = answers.next().await {
-        fleet.extend(instances?.into_iter().map(|instance| (instance.id.clone(), instance)));
+        found.extend(instances?);
     }
-    Ok(sorted(fleet.into_values().collect()))
+    Ok(sorted(found))
 }
 
 /// These instances of the scope, as far as they are there.
@@ -234,12 +235,11 @@ pub async fn protected(clients: &Clients, ids: &[String]) -> Result<HashSet<Stri
     answers.await.into_iter().filter_map(Result::transpose).collect()
 }
 
-/// What a scope's item says, without taking its lock.
-pub async fn memory(clients: &Clients, table: &str, id: &str) -> Result<Memory, Fault> {
+/// An item of the state table.
+pub async fn item(clients: &Clients, table: &str, id: &str) -> Result<Option<Item>, Fault> {
     let request = clients.dynamodb.get_item().table_name(table).key(state::ID, state::text(id));
     let answer = request.consistent_read(true).send().await;
-    let answer = answer.map_err(|error| Fault::of("dynamodb:GetItem", error))?;
-    Ok(state::memory(answer.item.as_ref(), ""))
+    Ok(answer.map_err(|error| Fault::of("dynamodb:GetItem", error))?.item)
 }
 
 /// What is remembered of these launchers.

@@ -189,11 +189,16 @@ pub enum By {
     Event(&'static str),
 }
 
-/// The cheapest searches: where windows around several launches overlap, one sweep of all `RunInstances`
-/// answers up to fifty of them; a launch that is alone in its window is asked for by itself.
+/// The cheapest searches, those first that answer what was wanted first: where windows around several
+/// launches overlap, one sweep of all `RunInstances` answers up to fifty of them a page; a launch that is
+/// alone in its window is asked for by itself.
 #[must_use]
 pub fn searches(wanted: Vec<Wanted>) -> Vec<Search> {
-    plan(wanted, true)
+    let places: HashMap<Key, usize> =
+        wanted.iter().enumerate().map(|(place, one)| (one.key.clone(), place)).collect();
+    let mut searches = plan(wanted, true);
+    searches.sort_by_key(|search| search.wanted.iter().filter_map(|one| places.get(&one.key)).min().copied());
+    searches
 }
 
 /// The same without sweeps of launches.
@@ -239,13 +244,15 @@ impl Search {
         self
     }
 
-    /// Whether to ask for the rest one by one: a sweep whose pages hold less than one answer each costs more.
+    /// Whether to ask for the rest one by one: a sweep whose pages hold less than one answer each costs more,
+    /// and one without an end never comes to it.
     #[must_use]
     pub fn is_poor(&self, pages: usize, answered: usize) -> bool {
-        self.by == By::Event("RunInstances") && answered < pages
+        self.by == By::Event("RunInstances") && (answered < pages || pages >= MOST_PAGES)
     }
 
-    /// Whether so many pages are enough: what they do not tell is not told.
+    /// Whether so many pages are enough, and what they do not tell is not told: a thousand events of one
+    /// instance in ten minutes, or a thousand creations of groups in 90 days.
     #[must_use]
     pub fn is_enough(&self, pages: usize) -> bool {
         pages >= MOST_PAGES
@@ -260,7 +267,7 @@ impl Search {
         let name = event.get("eventName").and_then(Value::as_str).unwrap_or_default();
         let owner = || identity(event.get("userIdentity").unwrap_or(&Value::Null));
         let answered = self.wanted.iter().filter(|one| match &one.key {
-            Key::Reservation(id) => name == "RunInstances" && launched(event, id, &one.resource),
+            Key::Reservation(id) => name == "RunInstances" && self.is_launch(event, id, &one.resource),
             Key::Group(group) => {
                 let named = event.pointer("/requestParameters/autoScalingGroupName").and_then(Value::as_str);
                 name == "CreateAutoScalingGroup" && named == Some(group)
@@ -276,17 +283,20 @@ impl Search {
             })
             .collect()
     }
-}
 
-fn launched(event: &Value, reservation: &str, instance: &str) -> bool {
-    let response = event.get("responseElements").unwrap_or(&Value::Null);
-    if let Some(id) = response.get("reservationId").and_then(Value::as_str) {
-        return id == reservation;
+    fn is_launch(&self, event: &Value, reservation: &str, instance: &str) -> bool {
+        let response = event.get("responseElements").unwrap_or(&Value::Null);
+        if response.is_null() {
+            // Too large to be told. An event of this one instance is its launch all the same.
+            return self.by == By::Resource(instance.to_owned());
+        }
+        if let Some(id) = response.get("reservationId").and_then(Value::as_str) {
+            return id == reservation;
+        }
+        let items = response.pointer("/instancesSet/items").and_then(Value::as_array);
+        let id = |item: &Value| item.get("instanceId").and_then(Value::as_str) == Some(instance);
+        items.is_some_and(|items| items.iter().any(id))
     }
-    let items = response.pointer("/instancesSet/items").and_then(Value::as_array);
-    items.is_some_and(|items| {
-        items.iter().any(|item| item.get("instanceId").and_then(Value::as_str) == Some(instance))
-    })
 }
 
 /// Whether "not found" is an answer: not while the event may still be on its way.

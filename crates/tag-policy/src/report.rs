@@ -17,6 +17,8 @@ use crate::settings::UntaggedAction;
 const MESSAGE_BYTES: usize = 250 * 1024;
 /// Most bytes of a function's answer: Lambda takes 6 MB.
 const ANSWER_BYTES: usize = 5_000_000;
+/// Bytes of the shortest line that a report can have, as JSON.
+const SHORTEST_LINE: usize = 40;
 /// Most owners that are named.
 const OWNERS: usize = 10;
 /// The protocols that get the JSON; all others get the text.
@@ -358,7 +360,8 @@ fn first<T>(list: &[T], lines: usize) -> &[T] {
 
 /// About the most lines that fit; all, if they do. What is too long is cut in proportion.
 fn most_lines(all: usize, most: usize, size: impl Fn(usize) -> usize) -> usize {
-    let mut lines = all;
+    // No line is shorter than this: what cannot fit is not even tried, since it would take memory.
+    let mut lines = all.min(most / SHORTEST_LINE);
     loop {
         let size = size(lines);
         if size <= most || lines == 0 {

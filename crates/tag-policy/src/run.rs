@@ -34,34 +34,46 @@ pub(crate) struct Work<'w> {
     pub(crate) report: Report,
 }
 
+impl Work<'_> {
+    /// Says of every untagged instance what became of it; `ended` of those that were due.
+    pub(crate) fn untagged_lines(&mut self, untagged: Untagged, ended: impl Fn(&Instance) -> Outcome) {
+        for (at, standing) in untagged.standings {
+            let Some(instance) = self.instances.get(at) else { continue };
+            let outcome = if standing == Standing::Due { ended(instance) } else { Outcome::Left(standing) };
+            let owner = match owner::launcher(instance, &self.owners, self.frame.now) {
+                Launcher::Known(owner) => Some(owner),
+                Launcher::Untold | Launcher::Pending => None,
+            };
+            self.report.untagged.push(report::Untagged::new(instance, owner.as_ref(), outcome));
+        }
+    }
+}
+
 impl TagPolicy {
     /// Checks every instance in scope.
-    pub(crate) async fn run(&self, run: event::Run, invocation: &Invocation) -> Result<Value, Error> {
+    pub(crate) async fn run(&self, mut run: event::Run, invocation: &Invocation) -> Result<Value, Error> {
         let table = &self.settings.state_table;
         let vpcs = run.vpcs.as_deref().unwrap_or(&self.settings.vpcs);
         let (rules, instances) = join(self.rules(), observe::fleet(&self.clients, vpcs)).await;
         let (rules, instances) = (rules?, instances?);
-        let scope = state::scope_id(vpcs);
-        let holder = holder(run.id.as_deref(), &run.frame, invocation);
+        let holder = holder(state::scope_id(vpcs), run.id.as_deref(), &run.frame, invocation);
         let memory = if run.dry_run {
-            observe::memory(&self.clients, table, &scope).await?
+            state::memory(observe::item(&self.clients, table, &holder.item).await?.as_ref(), "")
         } else {
-            let lock = act::lock(&self.clients, table, &scope, &holder, self.now(), instances.len());
-            match lock.await? {
+            let quiet = self.is_quiet(&rules, &instances, &run.frame).then_some(instances.len());
+            match self.lock(&holder, quiet).await? {
                 Some(memory) => memory,
                 None => return Ok(skipped("this event, or a later one, has been answered")),
             }
         };
-        let only = decide::report_only(
-            run.dry_run,
-            &rules,
-            memory.instances,
-            instances.len(),
-            self.settings.fall_percent,
-        );
+        // A run by hand has no time of its own: its retry goes on with the first attempt's.
+        run.frame.now = memory.retried.unwrap_or(run.frame.now);
+        let last = memory.instances;
+        let only =
+            decide::report_only(run.dry_run, &rules, last, instances.len(), self.settings.fall_percent);
         let mut report = blank("run", &holder, &run.frame, vpcs);
         report.instances = instances.len();
-        report.retried = memory.retried;
+        report.retried = memory.retried.is_some();
         report.rule_faults.clone_from(&rules.faults);
         report.report_only.clone_from(&only);
         let work = Work {
@@ -74,15 +86,48 @@ impl TagPolicy {
             owners: Owners::new(),
             report,
         };
-        let ended = self.work(work, &scope, &holder, run.dry_run).await;
-        if let Err(fault) = &ended {
-            tracing::error!("run failed, to be tried again: {fault}");
-            // If that fails too, the retry waits for this invocation's end.
-            if let Err(fault) = act::release(&self.clients, table, &scope, &holder).await {
-                tracing::warn!("the run's lock was not given back: {fault}");
+        let ended = self.work(work, &holder, run.dry_run).await;
+        Ok(self.or_release(ended, &holder).await?)
+    }
+
+    /// Whether there is nothing to do and nothing to say, whatever earlier runs have left.
+    fn is_quiet(&self, rules: &Checked, instances: &[Instance], frame: &Frame) -> bool {
+        let source_tag = self.settings.source_tag.as_deref();
+        let plan = || decide::tags(&rules.rules, instances, |_| true, &Owners::new(), frame, source_tag);
+        let is_empty =
+            |plan: TagPlan| plan.repairs.is_empty() && plan.findings.is_empty() && plan.removals.is_empty();
+        let acts = rules.faults.is_empty() && !rules.rules.is_empty();
+        acts && !instances.iter().any(Instance::is_untagged) && is_empty(plan())
+    }
+
+    /// Takes the lock; none if the event has been answered. While another attempt of the same invocation
+    /// may still be at work that is not certain: an error, so that Lambda tries again.
+    pub(crate) async fn lock(&self, holder: &Holder, quiet: Option<usize>) -> Result<Option<Memory>, Error> {
+        let table = &self.settings.state_table;
+        let memory = act::lock(&self.clients, table, holder, self.now(), quiet).await?;
+        if memory.is_none() {
+            let item = observe::item(&self.clients, table, &holder.item).await?;
+            if state::is_busy(item.as_ref(), &holder.event, &holder.request, self.now()) {
+                return Err(Error::Busy(holder.until));
             }
         }
-        Ok(ended?)
+        Ok(memory)
+    }
+
+    /// Gives the lock back after a failure.
+    pub(crate) async fn or_release(
+        &self,
+        ended: Result<Value, Fault>,
+        holder: &Holder,
+    ) -> Result<Value, Fault> {
+        if let Err(fault) = &ended {
+            tracing::error!("failed, to be tried again: {fault}");
+            // If that fails too, the retries fail until this attempt's time is over.
+            if let Err(fault) = act::release(&self.clients, &self.settings.state_table, holder).await {
+                tracing::warn!("the lock was not given back: {fault}");
+            }
+        }
+        ended
     }
 
     /// The rules, checked; what is wrong with them is logged.
@@ -94,13 +139,7 @@ impl TagPolicy {
         Ok(checked)
     }
 
-    async fn work(
-        &self,
-        mut work: Work<'_>,
-        scope: &str,
-        holder: &Holder,
-        dry_run: bool,
-    ) -> Result<Value, Fault> {
+    async fn work(&self, mut work: Work<'_>, holder: &Holder, dry_run: bool) -> Result<Value, Fault> {
         let now = work.frame.now;
         let (mut untagged, mut plan) = self.plan(&work);
         let mut needy = needy(&untagged, &plan);
@@ -133,13 +172,14 @@ impl TagPolicy {
         work.report.count(std::mem::take(&mut plan.counts));
         work.report.owners = worst_owners(&plan, &work);
         self.end(&mut work).await;
-        if !dry_run {
-            self.leave(&work, owed, scope, holder).await;
-        }
         log(&work.report);
-        if !dry_run && work.report.says_something() {
+        if dry_run {
+            return Ok(work.report.answer());
+        }
+        if work.report.says_something() {
             self.publish(&work.report).await?;
         }
+        self.leave(&work, owed, holder).await;
         Ok(work.report.answer())
     }
 
@@ -285,6 +325,10 @@ impl TagPolicy {
             untagged.hold(&held);
             let act_on = untagged.to_act_on().filter_map(|at| work.instances.get(at));
             let act_on: Vec<_> = act_on.map(|one| (one.zone.clone(), one.id.clone())).collect();
+            for (_, instance) in &act_on {
+                // Before it is done: whatever becomes of the report, the log says who it was.
+                tracing::warn!(instance, action = ?policy.action, "an untagged instance is ended");
+            }
             for (id, fault) in act::end_instances(&self.clients, policy.action, act_on).await {
                 work.report.failures.push(report::Failure {
                     instance: id.clone(),
@@ -294,19 +338,9 @@ impl TagPolicy {
                 failed.insert(id);
             }
         }
-        for (at, standing) in untagged.standings {
-            let Some(instance) = work.instances.get(at) else { continue };
-            let outcome = match standing {
-                Standing::Due if failed.contains(&instance.id) => Outcome::Failed,
-                Standing::Due => Outcome::of(policy.action),
-                left => Outcome::Left(left),
-            };
-            let owner = match owner::launcher(instance, &work.owners, work.frame.now) {
-                Launcher::Known(owner) => Some(owner),
-                Launcher::Untold | Launcher::Pending => None,
-            };
-            work.report.untagged.push(report::Untagged::new(instance, owner.as_ref(), outcome));
-        }
+        work.untagged_lines(untagged, |instance| {
+            if failed.contains(&instance.id) { Outcome::Failed } else { Outcome::of(policy.action) }
+        });
     }
 
     /// Those of the due that a second read does not confirm, and why.
@@ -319,9 +353,9 @@ impl TagPolicy {
         let (fresh, protected) = (fresh?, protected?);
         let (rules, policy) = (&work.rules.rules, &self.settings.untagged);
         let confirmed = |id: &str| {
-            fresh.iter().any(|one| {
+            fresh.iter().find(|one| one.id == id && one.is_untagged()).is_some_and(|one| {
                 let standing = decide::standing(one, rules, policy, work.memory, &work.owners, work.frame);
-                one.id == id && one.is_untagged() && standing == Standing::Due
+                standing == Standing::Due
             })
         };
         let held = due.iter().filter_map(|at| {
@@ -335,24 +369,23 @@ impl TagPolicy {
         Ok(held.collect())
     }
 
-    /// Leaves to the next run what it needs, if that has changed.
-    async fn leave(&self, work: &Work<'_>, owed: Vec<Key>, scope: &str, holder: &Holder) {
-        let policy = &self.settings.untagged;
-        // With faulty rules it is not certain whom they exempt: what was seen before stays seen.
-        let untagged = if work.only.is_some() && policy.action != UntaggedAction::Report {
-            let mut seen = work.memory.untagged.clone();
-            seen.extend(decide::remember(work.instances, &work.rules.rules, policy, work.memory, work.frame));
-            seen
-        } else {
-            decide::remember(work.instances, &work.rules.rules, policy, work.memory, work.frame)
-        };
-        let memory = Memory { untagged, owed, ..work.memory.clone() };
-        if memory == *work.memory {
+    /// Notes the end, and leaves to the next run what it needs. A quiet run has done so with its lock.
+    async fn leave(&self, work: &Work<'_>, owed: Vec<Key>, holder: &Holder) {
+        let (rules, policy) = (&work.rules.rules, &self.settings.untagged);
+        let mut untagged = decide::remember(work.instances, rules, policy, work.memory, work.frame);
+        if work.only.is_some() && policy.action != UntaggedAction::Report {
+            // With faulty rules it is not certain whom they exempt: what was seen before stays seen.
+            let before = work.memory.untagged.iter().map(|(id, seen)| (id.clone(), *seen));
+            untagged = before.chain(untagged).collect();
+        }
+        let memory = Memory { instances: Some(work.instances.len()), untagged, owed, retried: None };
+        let is_quiet = self.is_quiet(work.rules, work.instances, work.frame);
+        if is_quiet && memory.untagged == work.memory.untagged && memory.owed == work.memory.owed {
             return;
         }
         // Without it the next run sees these instances for the first time: they are given more time, not less.
-        if let Err(fault) = act::save(&self.clients, &self.settings.state_table, scope, holder, &memory).await
-        {
+        let table = &self.settings.state_table;
+        if let Err(fault) = act::finish(&self.clients, table, holder, Some(&memory)).await {
             tracing::warn!("what this run has seen was not saved: {fault}");
         }
     }
@@ -392,13 +425,15 @@ pub(crate) fn blank(kind: &'static str, holder: &Holder, frame: &Frame, vpcs: &[
     Report { run, ..Report::default() }
 }
 
-/// Who holds the locks of this invocation for an event. A hand-made event has no id of its own.
-pub(crate) fn holder(id: Option<&str>, frame: &Frame, invocation: &Invocation) -> Holder {
+/// Who holds the lock of an item in this invocation for an event. A hand-made event has no id of its own.
+pub(crate) fn holder(item: String, id: Option<&str>, frame: &Frame, invocation: &Invocation) -> Holder {
     Holder {
+        item,
         event: id.unwrap_or(&invocation.request).to_owned(),
         time: frame.now,
         request: invocation.request.clone(),
         until: invocation.deadline,
+        kept: state::SCOPE,
     }
 }
 

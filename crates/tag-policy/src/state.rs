@@ -94,8 +94,24 @@ pub fn memory(item: Option<&Item>, event: &str) -> Memory {
             .flatten()
             .filter_map(|value| value.as_s().ok().map(|text| Key::parse(text)))
             .collect(),
-        retried: get("EventId").and_then(|value| value.as_s().ok()).is_some_and(|last| last == event),
+        retried: get("EventId")
+            .and_then(|value| value.as_s().ok())
+            .filter(|last| *last == event)
+            .and_then(|_| get("EventTime").and_then(whole))
+            .and_then(|time| Timestamp::from_millisecond(time).ok()),
     }
+}
+
+/// Whether the lock is another attempt's of the same invocation, which may still be at work.
+#[must_use]
+pub fn is_busy(item: Option<&Item>, event: &str, request: &str, now: Timestamp) -> bool {
+    let get = |name: &str| item.and_then(|item| item.get(name));
+    let is = |name: &str, expected: &str| {
+        get(name).and_then(|value| value.as_s().ok()).is_some_and(|own| own == expected)
+    };
+    let finished = get("Finished").and_then(|value| value.as_bool().ok()).copied().unwrap_or_default();
+    let until = get("LockedUntil").and_then(whole).unwrap_or_default();
+    is("EventId", event) && is("RequestId", request) && !finished && until >= now.as_millisecond()
 }
 
 fn whole(value: &AttributeValue) -> Option<i64> {
@@ -165,16 +181,17 @@ mod tests {
                 ("i-2".to_owned(), Seen { first: at(100), tagged: Some(at(200)) }),
             ]),
             owed: vec![Key::Reservation("r-1".to_owned()), Key::Group("web/a".to_owned())],
-            retried: false,
+            retried: None,
         };
         let item = Item::from([
             ("EventId".to_owned(), text("e-1")),
+            ("EventTime".to_owned(), number(5_000)),
             ("Instances".to_owned(), number(12)),
             ("Untagged".to_owned(), untagged(&memory.untagged)),
             ("Owed".to_owned(), owed(&memory.owed)),
         ]);
         assert_eq!(super::memory(Some(&item), "e-2"), memory);
-        assert_eq!(super::memory(Some(&item), "e-1"), Memory { retried: true, ..memory });
+        assert_eq!(super::memory(Some(&item), "e-1"), Memory { retried: Some(at(5)), ..memory });
         assert_eq!(super::memory(None, "e-1"), Memory::default());
         let broken = Item::from([("Instances".to_owned(), text("many")), ("Untagged".to_owned(), number(1))]);
         assert_eq!(super::memory(Some(&broken), "e-1"), Memory::default());

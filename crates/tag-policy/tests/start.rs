@@ -4,13 +4,10 @@ use std::process::Command;
 
 #[test]
 fn a_bad_setting_stops_the_start_and_says_what_is_allowed() {
-    let right = [("STATE_TABLE", "state"), ("REPORT_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:reports")];
+    let right =
+        [("STATE_TABLE", "state"), ("REPORT_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:reports")];
     for (name, value, expected) in [
-        (
-            "REPORT_TOPIC_ARN",
-            "",
-            "setting REPORT_TOPIC_ARN is missing; set it to the ARN of an SNS topic",
-        ),
+        ("REPORT_TOPIC_ARN", "", "setting REPORT_TOPIC_ARN is missing; set it to the ARN of an SNS topic"),
         (
             "UNTAGGED_ACTION",
             "delete",

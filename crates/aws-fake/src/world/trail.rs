@@ -140,6 +140,11 @@ impl World {
         event
     }
 
+    /// Leaves out what the calls so far were answered, as CloudTrail does where an answer is very large.
+    pub fn forget_responses(&mut self) {
+        self.trail.events.values_mut().for_each(|event| event.response = Value::Null);
+    }
+
     /// Everything that is in the trail, oldest first.
     pub fn trail(&self) -> impl Iterator<Item = &TrailEvent> {
         self.trail.iter()

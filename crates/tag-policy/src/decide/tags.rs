@@ -125,6 +125,8 @@ pub fn tags(
         repairs: 0,
         findings: 0,
     };
+    // A rule's own tag is not written twice.
+    let source_tag = source_tag.filter(|tag| rules.iter().all(|rule| !rule.key.eq_ignore_ascii_case(tag)));
     let mut plan = TagPlan { counts: rules.iter().map(count).collect(), ..TagPlan::default() };
     for (at, instance) in instances.iter().enumerate().filter(|(at, _)| included(*at)) {
         let mut room = MOST_TAGS.saturating_sub(instance.own_tags().count());
@@ -146,6 +148,7 @@ pub fn tags(
 /// What a rule says of an instance.
 enum Verdict {
     Good,
+    Leftover(Vec<String>),
     InGrace,
     Found(Problem),
     Repair { value: String, problem: Problem, removals: Vec<String>, source: Option<String> },
@@ -164,9 +167,14 @@ impl TagPlan {
         let Place { at, rule, instance, .. } = of;
         let Some(count) = self.counts.get_mut(of.count) else { return };
         count.checked += 1;
-        let (value, problem, removals, source) = match verdict {
+        let (value, problem, replaced, source) = match verdict {
             Verdict::Good => {
                 count.good += 1;
+                return;
+            }
+            Verdict::Leftover(keys) => {
+                count.good += 1;
+                self.removals.extend(removals(at, instance, keys));
                 return;
             }
             Verdict::InGrace => {
@@ -197,10 +205,7 @@ impl TagPlan {
             problem,
         };
         self.repairs.push(repair(&rule.key, value, problem));
-        self.removals.extend(removals.into_iter().filter_map(|key| {
-            let value = instance.tag(&key)?.to_owned();
-            Some(Removal { instance: at, key, value })
-        }));
+        self.removals.extend(removals(at, instance, replaced));
         if let (Some(key), Some(source)) = (source_tag, source)
             && instance.tag(key).is_none_or(str::is_empty)
         {
@@ -214,12 +219,19 @@ impl TagPlan {
     }
 }
 
+fn removals(at: usize, instance: &Instance, keys: Vec<String>) -> impl Iterator<Item = Removal> {
+    keys.into_iter().filter_map(move |key| {
+        let value = instance.tag(&key)?.to_owned();
+        Some(Removal { instance: at, key, value })
+    })
+}
+
 fn judge(rule: &Rule, instance: &Instance, owners: &Owners, frame: &Frame) -> Verdict {
     let own = instance.tag(&rule.key);
     let problem = match own {
         Some(value) if !value.is_empty() => {
             if rule.allows(value) {
-                return Verdict::Good;
+                return leftover(rule, instance, value);
             }
             let problem = Problem::Disallowed(value.to_owned());
             if rule.on_disallowed == Response::Report {
@@ -256,6 +268,17 @@ fn replace(
         Some(meant) => Verdict::Repair { value: meant.clone(), problem, removals: Vec::new(), source: None },
         None => compute(rule, instance, owners, frame, problem),
     }
+}
+
+/// A tag in order; where keys are renamed, perhaps with what a rename that was cut off has left: the same
+/// value under another case of the key.
+fn leftover(rule: &Rule, instance: &Instance, value: &str) -> Verdict {
+    let wanted = rule.key.to_lowercase();
+    let is_same =
+        |(key, other): &(&str, &str)| *key != rule.key && *other == value && key.to_lowercase() == wanted;
+    let left = instance.own_tags().filter(|tag| rule.fix_case && is_same(tag));
+    let left: Vec<String> = left.map(|(key, _)| key.to_owned()).collect();
+    if left.is_empty() { Verdict::Good } else { Verdict::Leftover(left) }
 }
 
 /// The same key in another case, with a value: it is renamed, unless there are several that disagree.

@@ -36,9 +36,8 @@ pub struct Memory {
     pub untagged: BTreeMap<String, Seen>,
     /// Look-ups that were not made for want of time.
     pub owed: Vec<Key>,
-    /// Whether an earlier attempt of the same run left this. It has overwritten the number of instances, so
-    /// that a retry cannot tell a sharp fall: it stops and terminates nothing.
-    pub retried: bool,
+    /// The time of the same run's first attempt, if this is a retry.
+    pub retried: Option<Timestamp>,
 }
 
 /// When an instance was first seen untagged.
@@ -98,7 +97,7 @@ pub enum Held {
     OwnerPending,
     /// More instances are due than a run may touch.
     OverCap,
-    /// The run only reports, or is the retry of one that failed.
+    /// The run only reports.
     NotThisRun,
     /// It is protected against the action.
     Protected,
@@ -172,8 +171,6 @@ pub fn untagged(
     let over_cap = due > policy.cap || due * 100 > percent * instances.len();
     if over_cap {
         hold(&mut standings, &Held::OverCap);
-    } else if memory.retried {
-        hold(&mut standings, &Held::NotThisRun);
     }
     Untagged { standings, pending, due, over_cap }
 }

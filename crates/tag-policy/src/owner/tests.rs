@@ -136,9 +136,9 @@ fn launches_that_are_near_each_other_share_a_sweep() {
         ("nothing", vec![], vec![]),
         ("alone", vec![launch("r-1", 0)], vec![("i-of-r-1", -5, 5, 1)]),
         (
-            "far from each other",
+            "far from each other, in the order in which they were wanted",
             vec![launch("r-2", 60), launch("r-1", 0)],
-            vec![("i-of-r-1", -5, 5, 1), ("i-of-r-2", 55, 65, 1)],
+            vec![("i-of-r-2", 55, 65, 1), ("i-of-r-1", -5, 5, 1)],
         ),
         (
             "near each other",

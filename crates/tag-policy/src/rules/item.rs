@@ -73,7 +73,8 @@ pub(super) fn read(place: usize, item: &Value) -> Item {
         })
     })();
     if let Some(rule) = &rule
-        && let Action::Update(Some(default)) = &rule.action
+        && let Action::Update(Some(default)) | Action::UserLookup(default) = &rule.action
+        && default != UNDEFINED
         && !rule.allows(default)
     {
         reader

@@ -78,9 +78,7 @@ async fn a_run_that_is_killed_at_any_call_is_finished_by_its_retry_and_repeats_n
             let killed = world.survive(&event, "request-1").await;
             assert!(killed.is_none(), "{kind:?} at call {nth}");
             let retried = world.survive(&event, "request-1").await.expect("no second kill").unwrap();
-            // A retry ends nothing: the next run does.
-            let wrong = is_in_order(&world);
-            assert!(wrong.iter().all(|one| one.ends_with("is running")), "{kind:?} at call {nth}: {wrong:?}");
+            assert_eq!(is_in_order(&world), Vec::<String>::new(), "{kind:?} at call {nth}");
             world.run("e-2").await;
             assert_eq!(is_in_order(&world), Vec::<String>::new(), "{kind:?} at call {nth}");
             let mut repeats: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -100,6 +98,80 @@ async fn a_run_that_is_killed_at_any_call_is_finished_by_its_retry_and_repeats_n
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_answer_is_lost_neither_loses_the_run_nor_repeats_it() {
+    for operation in
+        ["UpdateItem", "CreateTags", "StopInstances", "Publish", "LookupEvents", "BatchWriteItem"]
+    {
+        for nth in 1..=2 {
+            let world = busy().await;
+            let fault = Fault::of(operation, Calls::Nth(nth), FaultKind::TimeoutAfter);
+            world.fake.with(|world| world.add_fault(fault));
+            let summary = world.run("e-1").await;
+            assert_eq!(summary["skipped"], Value::Null, "{operation} {nth}");
+            assert_eq!(is_in_order(&world), Vec::<String>::new(), "{operation} {nth}");
+            let again = world.run("e-2").await;
+            assert_eq!(again["counts"]["tagsRepaired"], 0, "{operation} {nth}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_comes_too_early_is_an_error_and_not_taken_for_an_answer() {
+    let world = busy().await;
+    let event = world.scheduled("e-1");
+    let death = Fault::of("CreateTags", Calls::First(1), FaultKind::KillAfter);
+    world.fake.with(|world| world.add_fault(death));
+    let dead = aws_fake::plumbing::invocation::run(world.invoke(&event, "request-1")).await;
+    assert!(dead.is_none());
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    let early = world.invoke(&event, "request-1").await.unwrap_err();
+    assert!(early.starts_with("another attempt of this run may still be at work"), "{early}");
+    let other = world.invoke(&event, "request-2").await.unwrap();
+    assert!(other.get("skipped").is_some(), "another delivery leaves it to the first: {other}");
+    tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+    let summary = world.invoke(&event, "request-3").await.unwrap();
+    assert_eq!(summary["retried"], true, "a replay takes over what was never finished");
+    assert_eq!(is_in_order(&world), Vec::<String>::new());
+    tokio::time::sleep(std::time::Duration::from_secs(6_000)).await;
+    let mails = world.mails().len();
+    for request in ["request-1", "request-3"] {
+        let done = world.invoke(&event, request).await.unwrap();
+        assert!(done.get("skipped").is_some(), "{done}");
+    }
+    assert_eq!(world.mails().len(), mails);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_retry_of_a_run_by_hand_goes_on_with_its_day() {
+    let world = World::new(scenario(&published()).machines(machines(3, &[])));
+    // A quarter to midnight: the retry comes on the next day.
+    tokio::time::sleep(std::time::Duration::from_secs(24 * 3_600 - 900)).await;
+    let event = serde_json::json!({"dryRun": false});
+    world.fake.with(|world| world.add_fault(Fault::of("CreateTags", Calls::First(1), FaultKind::KillBefore)));
+    let dead = aws_fake::plumbing::invocation::run(world.invoke(&event, "request-1")).await;
+    assert!(dead.is_none());
+    tokio::time::sleep(std::time::Duration::from_secs(1_000)).await;
+    world.invoke(&event, "request-1").await.unwrap();
+    assert_eq!(world.tagged("Expires", TODAY), 3);
+    let done = world.invoke(&event, "request-1").await.unwrap();
+    assert!(done.get("skipped").is_some(), "{done}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fall_of_the_fleet_is_still_one_for_the_retry() {
+    let world = busy().await;
+    let ids = world.ids();
+    world.fake.with(|world| ids.iter().skip(20).for_each(|id| world.remove_machine(id)));
+    world.fake.with(|world| world.add_fault(Fault::of("Publish", Calls::First(4), FaultKind::ServerError)));
+    let event = world.scheduled("e-1");
+    let written = world.written().len();
+    world.invoke(&event, "request-1").await.unwrap_err();
+    let summary = world.invoke(&event, "request-1").await.unwrap();
+    assert!(summary["reportOnly"]["fleetFell"].is_object(), "{summary}");
+    assert_eq!(world.written().len(), written);
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,7 +36,8 @@ async fn new_instances_are_tagged_at_once_with_their_launcher_and_no_look_up() {
         assert_eq!(world.fake.with(|world| world.tags(id)), expected);
     }
     assert_eq!(summary["run"]["kind"], "launch");
-    let expected = [("CreateTags", 1), ("DescribeInstances", 1), ("Publish", 1), ("PutItem", 1), ("Scan", 1)];
+    let expected =
+        [("CreateTags", 1), ("DescribeInstances", 1), ("Publish", 1), ("Scan", 1), ("UpdateItem", 2)];
     assert_eq!(world.calls(calls), expected.map(|(name, count)| (name.to_owned(), count)).into());
     let again = world.invoke(&event, "request-2").await.unwrap();
     assert_eq!(again, json!({"skipped": "this launch has been answered"}));

@@ -133,6 +133,24 @@ async fn launches_near_each_other_share_their_look_ups() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn launches_all_day_are_not_called_undefined_for_being_many() {
+    // All of them in one window: more than a search has pages for.
+    let world = World::new(reservations(1_100, Duration::from_secs(60)));
+    world.run("e-1").await;
+    assert_eq!(world.tagged("CreatedBy", "Undefined"), 0);
+    world.run("e-2").await;
+    assert_eq!((world.tagged("CreatedBy", "Undefined"), world.tagged("CreatedBy", "user1099")), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_launch_whose_event_does_not_name_its_instances_is_found_by_them() {
+    let world = World::new(fleet([launched(Identity::iam_user("ann"), 3)]));
+    world.fake.with(aws_fake::world::World::forget_responses);
+    world.run("e-1").await;
+    assert_eq!(world.tagged("CreatedBy", "ann"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sweep_through_others_noise_gives_way_to_single_questions() {
     // Two launches in one window, among 400 of others whose instances are gone.
     let noise = (0..400).map(|n| MachinePlan {
