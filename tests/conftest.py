@@ -8,8 +8,10 @@ from typing import Any
 import boto3
 import pytest
 
+import fleet
+import policy
 from environment import LOCAL, client_settings, isolate
-from local_stack import fake_aws
+from local_stack import Stack, fake_aws, local_stack
 
 isolate()
 
@@ -29,3 +31,10 @@ def fake() -> Iterator[Clients]:
     """A fake AWS of this test's own, at the beginning of its scenario."""
     with fake_aws(LOCAL / "tests") as endpoint:
         yield Clients(endpoint)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The whole stack, deployed once for all that can share it: a drain, and the tag policy's runs."""
+    with local_stack({"PassIntervalSeconds": 5, "ReportEmail": policy.ADDRESS}, world=fleet.WORLD) as deployed:
+        yield deployed

@@ -1,4 +1,4 @@
-"""`make demo`: a drain to look at, on this machine, with nothing but the deployed stack doing it."""
+"""`make demo`: a drain and a run of the tag policy to look at, on this machine, by nothing but the deployed stack."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+import demo_tags
 import drain
+import policy
 from environment import ROOT, isolate
 from local_stack import Stack, local_stack
 from processes import Failed, Terminated
@@ -78,7 +80,7 @@ def timeline(console: Console) -> Iterator[Callable[[tuple[str, ...]], None]]:
         print(" | ".join(COLUMNS))
         yield lambda row: print(" | ".join(row), flush=True)
         return
-    table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False, collapse_padding=True)
     for column in COLUMNS[:-1]:
         table.add_column(column, justify="right" if column in NUMBERS else "left", no_wrap=True)
     table.add_column(COLUMNS[-1], ratio=1)
@@ -86,35 +88,44 @@ def timeline(console: Console) -> Iterator[Callable[[tuple[str, ...]], None]]:
         yield lambda row: table.add_row(*row)
 
 
-def report(verdict: drain.Verdict, passes: int, console: Console) -> None:
-    """The checks, and what the drain cost."""
-    for check, holds in verdict.checks.items():
+def report(checks: Mapping[str, bool], console: Console) -> bool:
+    """The checks; whether all of them hold."""
+    for check, holds in checks.items():
         console.print(f"  [{'green' if holds else 'red'}]{'yes' if holds else 'NO ':3}[/] {check}")
+    return all(checks.values())
+
+
+def show_drain(stack: Stack, console: Console, seconds: float) -> drain.Verdict:
+    """The first act: attach the hook, let an instance leave, watch."""
+    print("$", shlex.join(drain.put_hook_command(stack)))
+    drain.attach_hook(stack)
+    before, after = drain.scale_in(stack)
+    print(f"desired capacity of {drain.GROUP}: {before} -> {after}\n", flush=True)
+    verdict = drain.judge(watch(stack, console, seconds), stack)
     calls = ", ".join(f"{operation} {count}" for operation, count in sorted(verdict.calls.items()))
-    print(f"{passes} invocations, {sum(verdict.calls.values())} API calls: {calls}")
+    made = f"{drain.passes(stack)} invocations, {sum(verdict.calls.values())} API calls: {calls}"
+    console.print(f"\n{made}", highlight=False)
     if verdict.seconds_after_last_stop is not None:
         print(f"hook completed {verdict.seconds_after_last_stop:.1f} s after the last task had stopped")
-    console.print("[bold green]PASS[/]" if verdict.passed else "[bold red]FAIL[/]")
+    return verdict
 
 
 def show(console: Console, seconds: float, interval: int) -> bool:
-    """The whole demo; whether the drain was right."""
+    """The whole demo; whether all was right."""
     # Five seconds between passes instead of three minutes: a demo's tasks stop within seconds.
-    with local_stack({"PassIntervalSeconds": interval}, say=print, quick=True) as stack:
-        print("$", shlex.join(drain.put_hook_command(stack)))
-        drain.attach_hook(stack)
-        before, after = drain.scale_in(stack)
-        print(f"desired capacity of {drain.GROUP}: {before} -> {after}\n", flush=True)
-        history = watch(stack, console, seconds)
-        verdict = drain.judge(history, stack)
-        print()
-        report(verdict, drain.passes(stack), console)
+    parameters = {"PassIntervalSeconds": interval, "ReportEmail": policy.ADDRESS}
+    with local_stack(parameters, say=print, quick=True, world=demo_tags.WORLD) as stack:
+        console.rule("ecs-drainer: an instance leaves", align="left")
+        drained = report(show_drain(stack, console, seconds).checks, console)
+        console.rule("tag-policy: instances lack their tags", align="left")
+        tagged = report(demo_tags.show(stack, console), console)
+        console.print("[bold green]PASS[/]" if drained and tagged else "[bold red]FAIL[/]")
         print(f"logs: {stack.logs.relative_to(ROOT)}")
-        return verdict.passed
+        return drained and tagged
 
 
 def main() -> int:
-    """The exit status: 0 when the drain was right."""
+    """The exit status: 0 when all was right."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=180, help="how long the drain may take (180)")
     parser.add_argument("--interval", type=int, default=5, help="seconds between two looks at a drain (5)")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
+DEBUG = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"
 REGION = "us-east-1"
 
 # What could point a client, the emulator or SAM somewhere else, or give it somebody's credentials.

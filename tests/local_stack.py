@@ -16,23 +16,32 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default as modern
 from pathlib import Path
 from typing import Any
 
 import boto3
 
 from build import architecture, build
-from environment import LOCAL, ROOT, clean_environment, client_settings
+from environment import DEBUG, LOCAL, ROOT, clean_environment, client_settings
 from processes import Child, Failed, Register, children, free_port, wait_for
 
 STACK_NAME = "fleetkeeper"
 ARTIFACTS = "artifacts"
 READY_SECONDS = 30
 DEPLOY_SECONDS = 120
+DEMO = ROOT / "crates" / "aws-fake" / "scenarios" / "demo.json"
 # Only what the template needs: the emulator starts faster, and opens no other ports.
-EMULATED = "cloudformation,s3,iam,sts,lambda,sns,sqs,events,logs"
-# These services are the fake's, for the function and for the AWS command line alike.
-FAKED = {"ecs": "AWS_ENDPOINT_URL_ECS", "autoscaling": "AWS_ENDPOINT_URL_AUTO_SCALING"}
+EMULATED = "cloudformation,s3,iam,sts,lambda,sns,sqs,events,logs,dynamodb,cloudwatch"
+# These services are the fake's, for the functions and for the AWS command line alike.
+FAKED = {
+    "ecs": "AWS_ENDPOINT_URL_ECS",
+    "autoscaling": "AWS_ENDPOINT_URL_AUTO_SCALING",
+    "ec2": "AWS_ENDPOINT_URL_EC2",
+    "cloudtrail": "AWS_ENDPOINT_URL_CLOUDTRAIL",
+}
 
 
 @dataclass
@@ -46,23 +55,32 @@ class Stack:
     outputs: dict[str, str] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the fake (ECS, Auto Scaling) or of the emulator (everything else)."""
+        """A boto3 client of the fake (what it has) or of the emulator (everything else)."""
         return boto3.client(service, **client_settings(self.fake if service in FAKED else self.emulator))
 
     def history(self) -> list[dict[str, Any]]:
         """Everything that has happened in the fake so far."""
         return get_json(f"{self.fake}/history")
 
-    def function_log(self) -> list[str]:
-        """Every line of the function's log group."""
+    def function_log(self, function: str) -> list[str]:
+        """Every line of the function's log group; of it by its name in the template."""
         pages = self.client("logs").get_paginator("filter_log_events")
-        found = pages.paginate(logGroupName=self.outputs["EcsDrainerLogGroup"])
+        found = pages.paginate(logGroupName=self.outputs[f"{function}LogGroup"])
         return [line for page in found for event in page["events"] for line in event["message"].splitlines()]
 
+    def invocations(self, function: str) -> int:
+        """How often the function has run, and ended."""
+        return sum(line.startswith("END RequestId: ") for line in self.function_log(function))
+
+    def mails(self) -> list[EmailMessage]:
+        """What topics have sent to addresses so far."""
+        files = sorted((self.logs / "mail").glob("*.eml"))
+        return [message_from_bytes(file.read_bytes(), policy=modern) for file in files]
+
     def dead_letters(self) -> int:
-        """Messages in the two dead-letter queues."""
+        """Messages in the queues for what has failed for good."""
         sqs, attribute = self.client("sqs"), "ApproximateNumberOfMessages"
-        urls = [url for name, url in self.outputs.items() if name.endswith("DeadLetterQueueUrl")]
+        urls = [url for name, url in self.outputs.items() if name.endswith(("DeadLetterQueueUrl", "FailureQueueUrl"))]
         answers = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute]) for url in urls]
         return sum(int(answer["Attributes"][attribute]) for answer in answers)
 
@@ -71,10 +89,12 @@ Say = Callable[[str], None]
 
 
 @contextlib.contextmanager
-def local_stack(parameters: Mapping[str, object], say: Say = print, quick: bool = False) -> Iterator[Stack]:
+def local_stack(
+    parameters: Mapping[str, object], say: Say = print, quick: bool = False, world: Mapping[str, Any] | None = None
+) -> Iterator[Stack]:
     """Builds (unoptimised, if it shall be quick), starts, deploys; ends everything at the end.
 
-    `parameters` are the template's.
+    `parameters` are the template's, `world` is what the fake begins with besides the demo's scenario.
     """
     began = time.monotonic()
     run = LOCAL / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
@@ -84,7 +104,7 @@ def local_stack(parameters: Mapping[str, object], say: Say = print, quick: bool 
         with step(say, f"build ({architecture()})"):
             built = build(run, register, say, quick)
         with step(say, "start the fake AWS and the emulator"):
-            stack = start(run, register)
+            stack = start(run, register, world or {})
         with step(say, "sam deploy"):
             deploy(stack, built, parameters, register)
         say(f"{time.monotonic() - began:6.1f} s  ready")
@@ -109,16 +129,20 @@ def step(say: Say, what: str) -> Iterator[None]:
     say(f"{time.monotonic() - began:6.1f} s  {what}: done")
 
 
-def start(run: Path, register: Register) -> Stack:
+def start(run: Path, register: Register, world: Mapping[str, Any]) -> Stack:
     """The fake and the emulator, each told where the other is."""
     port = free_port()
     emulator = f"http://127.0.0.1:{port}"
     environment = clean_environment() | {"AWS_ENDPOINT_URL": emulator}
-    fake = start_fake(run, environment, register, "--sns-endpoint", emulator, "--events-endpoint", emulator)
+    demo, scenario = json.loads(DEMO.read_text()), run / "scenario.json"
+    scenario.write_text(json.dumps({**demo, **world, "settings": {**demo["settings"], **world.get("settings", {})}}))
+    endpoints = ["--sns-endpoint", emulator, "--events-endpoint", emulator]
+    fake = start_fake(run, environment, register, *endpoints, scenario=scenario)
     environment |= {variable: fake for variable in FAKED.values()}
 
-    scratch = run / "tmp"
+    scratch, mailbox = run / "tmp", run / "mail"
     scratch.mkdir()
+    mailbox.mkdir()
     python = ROOT / ".venv" / "stack" / "bin" / "python"
     settings = {
         "BIND_HOST": "127.0.0.1",  # its default is every interface
@@ -128,6 +152,7 @@ def start(run: Path, register: Register) -> Stack:
         "MINISTACK_HOST": "127.0.0.1",
         "SERVICES": EMULATED,
         "TMPDIR": str(scratch),
+        "MAILBOX": str(mailbox),
     }
     program = [python, ROOT / "tests" / "ministack_as_aws.py"]
     ministack = register(Child(program, environment | settings, run / "ministack.log", run))
@@ -142,12 +167,14 @@ def start(run: Path, register: Register) -> Stack:
     return Stack(environment, fake, emulator, run)
 
 
-def start_fake(run: Path, environment: Mapping[str, str], register: Register, *arguments: str) -> str:
+def start_fake(
+    run: Path, environment: Mapping[str, str], register: Register, *arguments: str, scenario: str | Path = "demo"
+) -> str:
     """The fake AWS on a port of its own choice; its address."""
-    program = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug" / "aws-fake"
+    program = DEBUG / "aws-fake"
     if not program.exists():
         raise Failed(f"{program} is not there; `make fake` builds it")
-    command = [program, "--scenario", "demo", "--exit-with-stdin", *arguments]
+    command = [program, "--scenario", scenario, "--exit-with-stdin", *arguments]
     fake = register(Child(command, environment, run / "aws-fake.log", run))
 
     def listening() -> str | None:

@@ -45,12 +45,16 @@ def left_behind(log: Path) -> list[str]:
     return found
 
 
-def test_it_drains_and_says_so(tmp_path: Path) -> None:
+def test_it_drains_and_tags_and_says_so(tmp_path: Path) -> None:
     log = tmp_path / "demo.log"
     demo = start(log)
     assert demo.wait(LIMIT_SECONDS) == 0, log.read_text()
     text = log.read_text()
-    for said in ("ready", "in ECS", "Terminated", "the hook was completed exactly once", "PASS"):
+    for said in (
+        *("ready", "in ECS", "Terminated", "the hook was completed exactly once"),
+        *("Subject: ACME Cloud Tagging Policy Report", "ProjectCode = Proj007", "yes with the name of who launched"),
+        "PASS",
+    ):
         assert said in text, text
 
 

@@ -1,4 +1,4 @@
-"""Every sample event, sent to the function as `cargo lambda invoke` sends it on a laptop."""
+"""Every sample event, sent to its function: as `cargo lambda invoke` sends it on a laptop, or where it is deployed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from environment import LOCAL, ROOT, clean_environment
-from local_stack import FAKED, start_fake
+from local_stack import FAKED, Stack, start_fake
 from processes import Child, children, free_port, wait_for
 
 FUNCTION = "ecs-drainer"
-EVENTS = sorted((ROOT / "events" / FUNCTION).glob("*.json"))
+EVENTS, TAG_POLICY_EVENTS = (
+    sorted((ROOT / "events" / function).glob("*.json")) for function in (FUNCTION, "tag-policy")
+)
 BUILD_SECONDS = 900  # a debug build from nothing
 INVOKE_SECONDS = 60
 
@@ -63,3 +65,10 @@ def test_sample_event(invoke: list[str], event: Path) -> None:
     failures = json.loads(answer.stdout or "null") if answer.returncode == 0 else None
     failed = answer.returncode != 0 or bool((failures or {}).get("batchItemFailures"))
     assert failed == event.stem.startswith("bad-"), answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize("event", TAG_POLICY_EVENTS, ids=lambda event: event.stem)
+def test_sample_event_of_the_tag_policy(stack: Stack, event: Path) -> None:
+    """On the deployed stack: to run it by itself, the EC2 SDK would have to be compiled once more, for minutes."""
+    answer = stack.client("lambda").invoke(FunctionName=stack.outputs["TagPolicyName"], Payload=event.read_bytes())
+    assert ("FunctionError" in answer) == event.stem.startswith("bad-"), answer["Payload"].read().decode()
