@@ -4,7 +4,9 @@ mod tags;
 mod untagged;
 
 pub use tags::{Finding, Problem, Removal, Repair, RuleCount, TagPlan, tags};
-pub use untagged::{Held, Memory, Policy, Seen, Spared, Standing, Untagged, remember, standing, untagged};
+pub use untagged::{
+    Held, Memory, Policy, Seen, Spared, Standing, Untagged, remember, standing, unconfirmed, untagged,
+};
 
 use serde::Serialize;
 

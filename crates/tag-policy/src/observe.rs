@@ -1,6 +1,6 @@
 //! The reads: SDK answers → plain data. Writes nothing.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use aws_helpers::fault::Fault;
 use aws_helpers::pace::Pace;
@@ -214,7 +214,7 @@ fn read(reservation: String, instance: types::Instance) -> Option<Instance> {
 
 /// Which of these instances are protected against being stopped or terminated: either protection counts,
 /// since its user meant to keep the instance.
-pub async fn protected(clients: &Clients, ids: &[String]) -> Result<HashSet<String>, Fault> {
+pub async fn protected(clients: &Clients, ids: &[String]) -> Result<BTreeSet<String>, Fault> {
     let asked = ids.iter().flat_map(|id| {
         [InstanceAttributeName::DisableApiTermination, InstanceAttributeName::DisableApiStop]
             .map(|attribute| (id, attribute))

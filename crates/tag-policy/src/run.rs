@@ -350,23 +350,11 @@ impl TagPolicy {
         let (fresh, protected) =
             join(observe::instances(&self.clients, work.vpcs, &ids), observe::protected(&self.clients, &ids))
                 .await;
-        let (fresh, protected) = (fresh?, protected?);
+        let due = due.iter().filter_map(|at| Some((*at, work.instances.get(*at)?)));
         let (rules, policy) = (&work.rules.rules, &self.settings.untagged);
-        let confirmed = |id: &str| {
-            fresh.iter().find(|one| one.id == id && one.is_untagged()).is_some_and(|one| {
-                let standing = decide::standing(one, rules, policy, work.memory, &work.owners, work.frame);
-                standing == Standing::Due
-            })
-        };
-        let held = due.iter().filter_map(|at| {
-            let id = &work.instances.get(*at)?.id;
-            if protected.contains(id) {
-                Some((*at, Held::Protected))
-            } else {
-                (!confirmed(id)).then_some((*at, Held::Changed))
-            }
-        });
-        Ok(held.collect())
+        let judge =
+            |one: &Instance| decide::standing(one, rules, policy, work.memory, &work.owners, work.frame);
+        Ok(decide::unconfirmed(due, &fresh?, &protected?, judge))
     }
 
     /// Notes the end, and leaves to the next run what it needs. A quiet run has done so with its lock.

@@ -1,6 +1,6 @@
 //! Random worlds: what must hold whatever the rules, the instances, the memory and the settings are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
@@ -26,6 +26,9 @@ const VALUES: [&str; 5] = ["", "core", "web", "CORE", "2020-01-01"];
 struct World {
     rules: Vec<Rule>,
     instances: Vec<Instance>,
+    /// What the second read finds: somebody may have tagged, stopped or removed what was due.
+    fresh: Vec<Instance>,
+    protected: BTreeSet<String>,
     owners: Owners,
     memory: Memory,
     policy: Policy,
@@ -114,10 +117,23 @@ fn world(seed: u64) -> World {
             memory.untagged.insert(instance.id.clone(), Seen { first, tagged });
         }
     }
+    let mut fresh = instances.clone();
+    fresh.retain(|_| rng.random_bool(0.9));
+    for instance in &mut fresh {
+        if rng.random_bool(0.1) {
+            instance.tags.push(("Name".to_owned(), "mine".to_owned()));
+        }
+        if rng.random_bool(0.1) {
+            instance.state = State::Stopping;
+        }
+    }
+    let protected = instances.iter().filter(|_| rng.random_bool(0.1)).map(|one| one.id.clone()).collect();
     let action = *pick(rng, &[UntaggedAction::Report, UntaggedAction::Stop, UntaggedAction::Terminate]);
     World {
         rules: check(&items).rules,
         instances,
+        fresh,
+        protected,
         owners,
         memory,
         policy: Policy {
@@ -133,6 +149,17 @@ fn world(seed: u64) -> World {
 impl World {
     fn untagged(&self) -> Untagged {
         untagged(&self.instances, &self.rules, &self.policy, &self.memory, &self.owners, &frame())
+    }
+
+    /// What is stopped or terminated after the second look.
+    fn ended(&self) -> Vec<&Instance> {
+        let mut untagged = self.untagged();
+        let due: Vec<(usize, &Instance)> = untagged.to_act_on().map(|at| (at, &self.instances[at])).collect();
+        let judge =
+            |one: &Instance| standing(one, &self.rules, &self.policy, &self.memory, &self.owners, &frame());
+        let held = unconfirmed(due.into_iter(), &self.fresh, &self.protected, judge);
+        untagged.hold(&held);
+        untagged.to_act_on().map(|at| &self.instances[at]).collect()
     }
 
     fn tags(&self, untagged: &Untagged) -> TagPlan {
@@ -196,7 +223,7 @@ fn violations(seed: u64) -> Vec<String> {
             wrong.push(format!("removes {} without writing it anew", removal.key));
         }
     }
-    ends(&world, &untagged, &mut wrong);
+    ends(&world, &mut wrong);
     world.apply(&plan);
     for instance in &world.instances {
         if instance.own_tags().count() > 50 {
@@ -222,8 +249,8 @@ fn violations(seed: u64) -> Vec<String> {
 }
 
 /// What is due to be stopped or terminated, by conditions that are written down here once more.
-fn ends(world: &World, untagged: &Untagged, wrong: &mut Vec<String>) {
-    let due: Vec<&Instance> = untagged.to_act_on().map(|at| &world.instances[at]).collect();
+fn ends(world: &World, wrong: &mut Vec<String>) {
+    let due = world.ended();
     let percent = due.len() * 100;
     let most = usize::try_from(world.policy.cap_percent).unwrap() * world.instances.len();
     if due.len() > world.policy.cap || percent > most {
@@ -250,6 +277,13 @@ fn ends(world: &World, untagged: &Untagged, wrong: &mut Vec<String>) {
             ("an exemption", world.rules.iter().any(|rule| rule.exempt.any(instance))),
             ("being pending", matches!(instance.state, State::Pending | State::Stopping)),
             ("a look-up", (asked || owed) && pending),
+            ("its protection", world.protected.contains(&instance.id)),
+            (
+                "what the second read says",
+                !world.fresh.iter().any(|one| {
+                    one.id == instance.id && one.tags == instance.tags && one.state == instance.state
+                }),
+            ),
         ] {
             if spares {
                 wrong.push(format!("{} is ended in spite of {reason}", instance.id));
@@ -269,7 +303,7 @@ fn random_worlds_keep_every_promise() {
             let plan = world.tags(&untagged);
             repairs += plan.repairs.len();
             removals += plan.removals.len();
-            due += untagged.to_act_on().count();
+            due += world.ended().len();
         }
     }
     // The worlds are worth trying: each kind of plan is common among them.

@@ -1,6 +1,6 @@
 //! Instances without a tag of their own: what may be done to them, and when.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -211,6 +211,25 @@ pub fn standing(
         return Standing::Held(Held::OwnerPending);
     }
     Standing::Due
+}
+
+/// Those of the due, by their place in the list, that a second read does not confirm, and why: it has
+/// changed or is gone, or it is protected.
+pub fn unconfirmed<'i>(
+    due: impl Iterator<Item = (usize, &'i Instance)>,
+    fresh: &[Instance],
+    protected: &BTreeSet<String>,
+    judge: impl Fn(&Instance) -> Standing,
+) -> Vec<(usize, Held)> {
+    due.filter_map(|(at, before)| {
+        if protected.contains(&before.id) {
+            return Some((at, Held::Protected));
+        }
+        let now = fresh.iter().find(|one| one.id == before.id && one.is_untagged());
+        let confirmed = now.is_some_and(|now| judge(now) == Standing::Due);
+        (!confirmed).then_some((at, Held::Changed))
+    })
+    .collect()
 }
 
 fn spared(instance: &Instance, rules: &[Rule], action: UntaggedAction) -> Option<Spared> {

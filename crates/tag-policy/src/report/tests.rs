@@ -72,7 +72,7 @@ fn the_text_is_for_people() {
 12,345 instances of account 123456789012 in us-east-1, 2026-01-01T00:00:00Z
 VPCs: vpc-1
 
-5 tags repaired, 1 failed, 1 problem only found; 3 instances in scope without a tag.
+5 tags repaired, 1 failed, 1 problem only found.
 
 Rules
   1 Team: 10 checked, 3 good, 5 repaired, 1 found, 1 too young
@@ -94,9 +94,12 @@ Failed
   i-6 Team: gone
 
 Instances without a tag
-  i-8 STOPPED, launched by ann
-  i-9 left until 2026-01-02T00:00:00Z, launched by ann
-  i-10 spared: a spot instance, launched by ann
+  STOPPED, launched by ann: 1 instance
+    i-8
+  left until 2026-01-02T00:00:00Z, launched by ann: 1 instance
+    i-9
+  spared: a spot instance, launched by ann: 1 instance
+    i-10
 
 1 instance due, within the cap of at most 10, and 5 % of all.
 

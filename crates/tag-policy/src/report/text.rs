@@ -36,12 +36,7 @@ impl Report {
                 None => writeln!(text, "  {}: {}", one.instance, one.reason),
             })
         })?;
-        section(text, "Instances without a tag", self.untagged.len(), lines, |text| {
-            self.untagged.iter().take(lines).try_for_each(|one| {
-                let owner = one.owner.as_ref().map(|owner| format!(", launched by {owner}"));
-                writeln!(text, "  {} {}{}", one.instance, outcome(&one.outcome), owner.unwrap_or_default())
-            })
-        })?;
+        self.without_a_tag(text, lines)?;
         self.cap(text)?;
         if !self.owners.is_empty() {
             writeln!(text, "\nOwners of the most instances with a problem")?;
@@ -54,11 +49,11 @@ impl Report {
 
     fn head(&self, text: &mut String) -> fmt::Result {
         let run = &self.run;
-        let what = if run.kind == "launch" { "newly launched" } else { "in scope" };
+        let what = if run.kind == "launch" { "launched instance" } else { "instance" };
         let account = run.account.as_ref().map(|account| format!(" of account {account}"));
         let region = run.region.as_ref().map(|region| format!(" in {region}"));
         let (account, region) = (account.unwrap_or_default(), region.unwrap_or_default());
-        writeln!(text, "{}{account}{region}, {}", counted(self.instances, "instance"), run.time)?;
+        writeln!(text, "{}{account}{region}, {}", counted(self.instances, what), run.time)?;
         if !run.vpc_ids.is_empty() {
             writeln!(text, "VPCs: {}", run.vpc_ids.join(", "))?;
         }
@@ -71,11 +66,10 @@ impl Report {
         let done = if self.report_only.is_some() { "to be repaired" } else { "repaired" };
         writeln!(
             text,
-            "\n{} {done}, {} failed, {} only found; {} {what} without a tag.",
+            "\n{} {done}, {} failed, {} only found.",
             counted(self.repairs.len(), "tag"),
             self.failures.len(),
             counted(self.findings.len(), "problem"),
-            counted(self.untagged.len(), "instance"),
         )?;
         if self.not_visible > 0 {
             writeln!(
@@ -128,6 +122,21 @@ impl Report {
             alike.iter().take(lines).try_for_each(|((rule, key, is), instances)| {
                 writeln!(text, "  {key} {is}, says rule {rule}: {}", named(instances))
             })
+        })
+    }
+
+    fn without_a_tag(&self, text: &mut String, lines: usize) -> fmt::Result {
+        let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for one in &self.untagged {
+            let owner = one.owner.as_ref().map(|owner| format!(", launched by {owner}"));
+            let line = format!("{}{}", outcome(&one.outcome), owner.unwrap_or_default());
+            alike.entry(line).or_default().push(&one.instance);
+        }
+        section(text, "Instances without a tag", alike.len(), lines, |text| {
+            alike
+                .iter()
+                .take(lines)
+                .try_for_each(|(line, instances)| writeln!(text, "  {line}: {}", named(instances)))
         })
     }
 
