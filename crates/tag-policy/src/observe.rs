@@ -93,15 +93,7 @@ pub async fn instances(clients: &Clients, vpcs: &[String], ids: &[String]) -> Re
         let mut filters = scope(vpcs);
         // A filter, since one unknown id among `InstanceIds` fails the call.
         filters.push(filter("instance-id", ids.to_vec()));
-        let mut token = None;
-        loop {
-            let (instances, next) = page(clients, &filters, token).await?;
-            found.extend(instances);
-            token = next;
-            if token.is_none() {
-                break;
-            }
-        }
+        found.extend(pages(clients, &filters).await?);
     }
     Ok(sorted(found))
 }
@@ -135,10 +127,14 @@ fn scope(vpcs: &[String]) -> Vec<Filter> {
 async fn zone_of(clients: &Clients, base: &[Filter], zones: Vec<String>) -> Result<Vec<Instance>, Fault> {
     let mut filters = base.to_vec();
     filters.push(filter("availability-zone", zones));
+    pages(clients, &filters).await
+}
+
+async fn pages(clients: &Clients, filters: &[Filter]) -> Result<Vec<Instance>, Fault> {
     let mut found = Vec::new();
     let mut token = None;
     loop {
-        let (instances, next) = page(clients, &filters, token).await?;
+        let (instances, next) = page(clients, filters, token).await?;
         found.extend(instances);
         token = next;
         if token.is_none() {
