@@ -16,6 +16,18 @@ pub struct Malformed {
     pub reason: String,
 }
 
+/// A message that says what it is, and is wrong. Names fields, never quotes the message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {field} {problem}")]
+pub struct BadMessage {
+    /// What the message claims to be.
+    pub kind: &'static str,
+    /// The field that is wrong.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
 /// One record: where it stood, and its inner message.
 #[derive(Clone, Debug)]
 pub struct Record {

@@ -1,6 +1,7 @@
 //! A raw inner message → a [`Command`]. Every trigger that can reach the topic or the queues has its
 //! place here; what is no trigger is skipped with a reason, and only what is broken is an error.
 
+use aws_helpers::envelope::BadMessage;
 use jiff::Timestamp;
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -17,18 +18,6 @@ pub enum Command {
     TaskStopped(TaskStopped),
     /// Nothing, for this reason: acknowledge it.
     Skip(String),
-}
-
-/// A message that says what it is, and is wrong. Names fields, never quotes the message.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind}: {field} {problem}")]
-pub struct BadMessage {
-    /// What the message claims to be.
-    pub kind: &'static str,
-    /// The field that is wrong.
-    pub field: &'static str,
-    /// What is wrong with it.
-    pub problem: &'static str,
 }
 
 /// The lifecycle transition that a drain begins with.

@@ -1,11 +1,9 @@
 //! What the function can fail with.
 
-use aws_helpers::envelope::Malformed;
+use aws_helpers::envelope::{BadMessage, Malformed};
 use aws_helpers::fault::Fault;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
-
-use crate::event::BadMessage;
 
 /// An error that Lambda gets to see. The runtime logs it; Lambda tries again twice, and then keeps the event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! A raw inner message → a [`Command`]. What is no trigger is skipped with a reason; only what is broken is
 //! an error.
 
+use aws_helpers::envelope::BadMessage;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -45,18 +46,6 @@ pub struct Launch {
     pub instances: Vec<String>,
     /// Who launched them; none where the event names nobody.
     pub owner: Option<Owner>,
-}
-
-/// A message that says what it is, and is wrong. Names fields, never quotes the message.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind}: {field} {problem}")]
-pub struct BadMessage {
-    /// What the message claims to be.
-    pub kind: &'static str,
-    /// The field that is wrong.
-    pub field: &'static str,
-    /// What is wrong with it.
-    pub problem: &'static str,
 }
 
 /// Fields of a hand-made event, all of them optional.
