@@ -13,6 +13,7 @@
 //! - `wire`: awsJson, awsQuery, and EC2's dialect of it
 //! - [`client`]: the World as an HTTP client; [`server`]: as a server, with `relay` for what leaves it
 //! - [`plumbing`]: SNS → SQS → Lambda in virtual time, for tests of a function
+//! - [`log`]: what a function logs during a test
 //! - [`scenario`], [`settings`], [`faults`]: what a World begins with, and what goes wrong in it
 //! - `buckets`: the account's rate limits
 //! - [`options`]: the binary's command line
@@ -29,6 +30,7 @@ pub mod client;
 pub mod error;
 pub mod faults;
 mod json;
+pub mod log;
 pub mod options;
 pub mod plumbing;
 mod relay;

@@ -1,12 +1,11 @@
 //! One world, one function, one line of what became of it.
 
 use std::cell::Cell;
-use std::io::Write;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_fake::client::FakeAws;
+use aws_fake::log::Log;
 use aws_fake::plumbing::{Plumbing, PlumbingSettings};
 use aws_fake::scenario::Scenario;
 use aws_fake::world::World;
@@ -17,9 +16,6 @@ use ecs_drainer::settings::Settings;
 use ecs_drainer::{Clients, Drainer};
 use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt;
 
 /// The topic of every scenario here.
 pub(crate) const TOPIC: &str = "ecs-drain";
@@ -32,21 +28,8 @@ pub(crate) struct Run {
     pub(crate) plumbing: Plumbing,
     /// The function's first environment.
     pub(crate) drainer: Rc<Drainer>,
-    log: Lines,
+    log: Log,
     _logging: DefaultGuard,
-}
-
-/// What was logged, as JSON.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// How the function is run.
@@ -107,13 +90,8 @@ impl Run {
             async move { drainer.handle(event).await.map_err(|error| error.to_string()) }
         };
         let plumbing = Plumbing::new(&fake, wiring.plumbing, handler);
-        let log = Lines::default();
-        let writer = log.clone();
-        let lines =
-            tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
-        let ours = Targets::new().with_target("ecs_drainer", LevelFilter::INFO);
-        let subscriber = tracing_subscriber::registry().with(lines.with_filter(ours));
-        Self { fake, plumbing, drainer, log, _logging: tracing::subscriber::set_default(subscriber) }
+        let (log, logging) = Log::of("ecs_drainer");
+        Self { fake, plumbing, drainer, log, _logging: logging }
     }
 
     /// Lets the first instances of the group leave.
@@ -176,8 +154,7 @@ impl Run {
 
     /// The log lines whose message begins so.
     pub(crate) fn logged(&self, begins: &str) -> Vec<Value> {
-        let text = String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let lines = self.log.lines().into_iter();
         lines.filter(|line| line["message"].as_str().unwrap_or_default().starts_with(begins)).collect()
     }
 

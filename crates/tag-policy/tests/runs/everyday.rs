@@ -1,11 +1,9 @@
 //! What every day brings.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use serde_json::{Value, json};
 
 use crate::harness::{TODAY, World, machines, published, scenario, tags};
+use aws_fake::log::Log;
 use aws_fake::world::launches::MachinePlan;
 
 /// Twelve instances in every state of order.
@@ -240,33 +238,18 @@ async fn a_report_fits_whatever_was_found() {
     assert!(world.mails()[0].1.contains("lines more"));
 }
 
-/// What is logged, as text.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn faulty_rules_are_logged_and_events_are_not() {
-    let log = Lines::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (log, _logging) = Log::of("tag_policy");
     let mut faulty = published();
     faulty[0]["TagKey"]["S"] = json!("aws:x");
     let world = World::new(scenario(&faulty).machines(machines(1, &[])));
     let mut event = world.scheduled("e-1");
     event["secret"] = json!("hunter2");
     world.invoke(&event, "request-1").await.unwrap();
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(text.contains("faulty rule: TagKey begins with aws:, which is reserved for AWS"), "{text}");
-    assert!(text.contains("\"rule\":\"1\"") && text.contains("run ended"), "{text}");
-    assert!(!text.contains("hunter2"), "{text}");
+    let lines = log.lines();
+    let fault = "faulty rule: TagKey begins with aws:, which is reserved for AWS";
+    assert!(lines.iter().any(|line| line["message"] == fault && line["rule"] == "1"), "{lines:?}");
+    assert!(lines.iter().any(|line| line["message"] == "run ended"), "{lines:?}");
+    assert!(!format!("{lines:?}").contains("hunter2"), "{lines:?}");
 }
