@@ -9,10 +9,9 @@ use crate::{
     world::{
         World,
         clock::{Calendar, Timeline},
-        ecs::{Cluster, Service},
+        ecs::Cluster,
         groups::{Group, GroupTag, LifecycleState},
-        hooks::{ActionResult, Hook},
-        identity::Identity,
+        hooks::Hook,
         launches::MachinePlan,
         machines::Tags,
         names,
@@ -20,6 +19,10 @@ use crate::{
         task::Size,
     },
 };
+
+mod plans;
+
+pub use plans::{ClusterPlan, GroupPlan, HookPlan, ServicePlan};
 
 /// A World before it begins.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -37,132 +40,6 @@ pub struct Scenario {
     pub machines: Vec<MachinePlan>,
     /// Tables.
     pub tables: Vec<TablePlan>,
-}
-
-/// A group that wants no instances.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct GroupPlan {
-    /// Its name.
-    pub name: String,
-    /// Its tags; they do not propagate.
-    pub tags: Tags,
-    /// Who created it, in the trail; none: nothing is there about it.
-    pub creator: Option<Identity>,
-    /// How long ago that was.
-    #[serde(rename = "created_hours_ago", with = "crate::settings::hours")]
-    pub created_ago: std::time::Duration,
-}
-
-/// A cluster and its group.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ClusterPlan {
-    /// The cluster's name.
-    pub name: String,
-    /// The group's name; empty: the cluster's with `-ecs`.
-    pub group: String,
-    /// Instances to begin with, and the group's desired capacity.
-    pub instances: usize,
-    /// The group's least capacity.
-    pub min: usize,
-    /// The group's greatest capacity; 0: twice the instances.
-    pub max: usize,
-    /// CPU units of an instance.
-    pub cpu: u32,
-    /// Memory of an instance in MiB.
-    pub memory: u32,
-    /// Services.
-    pub services: Vec<ServicePlan>,
-    /// The group's hook, if it has one from the beginning.
-    pub hook: Option<HookPlan>,
-    /// The group's tags; they propagate to its instances.
-    pub tags: Tags,
-}
-
-impl Default for ClusterPlan {
-    fn default() -> Self {
-        Self {
-            name: "default".to_owned(),
-            group: String::new(),
-            instances: 1,
-            min: 0,
-            max: 0,
-            cpu: 4_096,
-            memory: 16_384,
-            services: Vec::new(),
-            hook: None,
-            tags: Tags::new(),
-        }
-    }
-}
-
-impl ClusterPlan {
-    fn group(&self) -> String {
-        if self.group.is_empty() { format!("{}-ecs", self.name) } else { self.group.clone() }
-    }
-}
-
-/// A service.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ServicePlan {
-    /// Its name.
-    pub name: String,
-    /// How many tasks it wants.
-    pub tasks: usize,
-    /// Whether it runs once on every instance instead.
-    pub daemon: bool,
-    /// CPU units of a task.
-    pub cpu: u32,
-    /// Memory of a task in MiB.
-    pub memory: u32,
-    /// Seconds until a task runs, from and to.
-    pub start_seconds: (f64, f64),
-    /// Seconds that a task takes to stop, from and to.
-    pub stop_seconds: (f64, f64),
-    /// The deployment's lower limit in percent.
-    pub minimum_healthy_percent: usize,
-    /// The deployment's upper limit in percent.
-    pub maximum_percent: usize,
-}
-
-impl Default for ServicePlan {
-    fn default() -> Self {
-        Self {
-            name: "web".to_owned(),
-            tasks: 1,
-            daemon: false,
-            cpu: 128,
-            memory: 256,
-            start_seconds: (3.0, 3.0),
-            stop_seconds: (10.0, 10.0),
-            minimum_healthy_percent: 100,
-            maximum_percent: 200,
-        }
-    }
-}
-
-/// A hook for terminating instances.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HookPlan {
-    /// Its name.
-    pub name: String,
-    /// Name of the topic that is told; none: only the event bus is.
-    pub topic: Option<String>,
-    /// Text that goes with every message, for instance `{"cluster":"prod"}`.
-    pub metadata: Option<String>,
-    /// Seconds without a heartbeat until it times out.
-    pub heartbeat_seconds: u64,
-    /// Whether a time-out counts as ABANDON.
-    pub abandon: bool,
-}
-
-impl Default for HookPlan {
-    fn default() -> Self {
-        Self { name: "drain".to_owned(), topic: None, metadata: None, heartbeat_seconds: 900, abandon: false }
-    }
 }
 
 impl Scenario {
@@ -345,35 +222,6 @@ impl World {
 fn group_tags(tags: &Tags, propagates: bool) -> BTreeMap<String, GroupTag> {
     let tag = |value: &String| GroupTag { value: value.clone(), propagates };
     tags.iter().map(|(key, value)| (key.clone(), tag(value))).collect()
-}
-
-impl ServicePlan {
-    fn of(self, cluster: &str) -> Service {
-        Service {
-            name: self.name,
-            cluster: cluster.to_owned(),
-            tasks: self.tasks,
-            daemon: self.daemon,
-            size: Size { cpu: self.cpu, memory: self.memory },
-            start: self.start_seconds,
-            stop: self.stop_seconds,
-            minimum_healthy_percent: self.minimum_healthy_percent,
-            maximum_percent: self.maximum_percent,
-        }
-    }
-}
-
-impl From<HookPlan> for Hook {
-    fn from(plan: HookPlan) -> Self {
-        Self {
-            name: plan.name,
-            target: plan.topic.map(|topic| names::topic_arn(&topic)),
-            role: None,
-            metadata: plan.metadata,
-            heartbeat: std::time::Duration::from_secs(plan.heartbeat_seconds),
-            default_result: if plan.abandon { ActionResult::Abandon } else { ActionResult::Continue },
-        }
-    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ const RESERVED: &str = "aws:";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Create {
+struct Tagging {
     #[serde(default)]
     resource_id: Vec<String>,
     #[serde(default)]
@@ -33,7 +33,7 @@ struct Create {
 
 /// Writes every tag to every instance, over what was there, or nothing at all.
 pub(super) fn create(world: &mut World, parameters: Value) -> Answer {
-    let ask: Create = input(parameters)?;
+    let ask: Tagging = input(parameters)?;
     let ids = tagged(world, ask.resource_id)?;
     let tags = check(ask.tag)?;
     for id in &ids {
@@ -52,20 +52,9 @@ pub(super) fn create(world: &mut World, parameters: Value) -> Answer {
     Ok(json!({"return": true}))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Delete {
-    #[serde(default)]
-    resource_id: Vec<String>,
-    #[serde(default)]
-    tag: Vec<Tag>,
-    #[serde(default, deserialize_with = "from_text")]
-    dry_run: Option<bool>,
-}
-
 /// Deletes tags: with a value only where it is that, without tags all but AWS's own.
 pub(super) fn delete(world: &mut World, parameters: Value) -> Answer {
-    let ask: Delete = input(parameters)?;
+    let ask: Tagging = input(parameters)?;
     let ids = tagged(world, ask.resource_id)?;
     if let Some(key) = ask.tag.iter().filter_map(|tag| tag.key.as_deref()).find(|key| !is_own(key)) {
         return Err(reserved(key));
