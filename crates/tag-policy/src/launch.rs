@@ -7,14 +7,14 @@ use aws_helpers::pace::Pace;
 use serde_json::Value;
 
 use crate::act::Holder;
-use crate::apply::apply;
 use crate::decide::{self, Memory, Standing};
 use crate::error::Error;
 use crate::event::Launch;
+use crate::lock::holder;
 use crate::lookups::PACE;
 use crate::owner::{self, Key, Owners};
 use crate::report::{self, Outcome};
-use crate::run::{Work, blank, holder, log, needy, worst_owners};
+use crate::run::{Work, blank, log, worst_owners};
 use crate::settings::LaunchReports;
 use crate::{Invocation, TagPolicy, act, observe, skipped, state};
 
@@ -74,21 +74,7 @@ impl TagPolicy {
             owners,
             report,
         };
-        let (mut untagged, mut plan) = self.plan(&work);
-        let pending = needy(&untagged, &plan);
-        if !pending.is_empty() {
-            let (known, fault) = self.known(&work, &pending).await;
-            work.report.lookups.broken_off = fault.map(|fault| fault.to_string());
-            work.owners.extend(known);
-            (untagged, plan) = self.plan(&work);
-        }
-        if work.only.is_some() {
-            work.report.repairs = report::repairs(&plan.repairs, &instances);
-        } else {
-            let applied = apply(&self.clients, &plan, &instances, self.settings.write_batch).await;
-            work.report.repairs = applied.repairs;
-            work.report.failures = applied.failures;
-        }
+        let (untagged, plan, _) = self.repair(&mut work).await;
         work.report.findings = report::findings(&plan.findings, &instances);
         work.report.count(plan.counts.clone());
         work.report.owners = worst_owners(&plan, &work);

@@ -7,7 +7,8 @@
 //! - [`rules`]: the rule language, and the check of all rules together.
 //! - [`observe`]: the reads. [`decide`]: what to do, pure. [`act`]: the writes. `apply`: a plan of tags in
 //!   the fewest calls ([`cover`]), and what became of it.
-//! - [`owner`]: who launched an instance; `lookups`: asking CloudTrail.
+//! - `lock`: once an event. `end`: what becomes of untagged instances.
+//! - [`owner`]: who launched an instance; `lookups`: asking CloudTrail; `launchers`: writing it.
 //! - [`report`]: what a run has to say, for people and for machines.
 //! - [`instance`], [`state`], [`settings`], [`error`].
 //!
@@ -21,10 +22,13 @@ pub mod act;
 mod apply;
 pub mod cover;
 pub mod decide;
+mod end;
 pub mod error;
 pub mod event;
 pub mod instance;
 mod launch;
+mod launchers;
+mod lock;
 mod lookups;
 pub mod observe;
 pub mod owner;
