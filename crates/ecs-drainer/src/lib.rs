@@ -35,6 +35,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_config::SdkConfig;
 use aws_helpers::envelope;
+use aws_sdk_ecs::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_async::time::SharedTimeSource;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -58,12 +59,20 @@ pub struct Clients {
 
 impl Clients {
     /// Makes the clients.
+    ///
+    /// The SDK would let all retries of a process draw on one store of 500 tokens, which a long spell of
+    /// throttling empties: then a heartbeat gets a single attempt, and a second one only a pass later. A pass
+    /// has four attempts a call and a budget of time, which bounds the calls without it.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
+        let retries = RetryPartition::custom("drain").token_bucket(TokenBucket::unlimited()).build();
+        let ecs = aws_sdk_ecs::config::Builder::from(config).retry_partition(retries.clone());
+        let autoscaling = aws_sdk_autoscaling::config::Builder::from(config).retry_partition(retries.clone());
+        let sns = aws_sdk_sns::config::Builder::from(config).retry_partition(retries);
         Self {
-            ecs: aws_sdk_ecs::Client::new(config),
-            autoscaling: aws_sdk_autoscaling::Client::new(config),
-            sns: aws_sdk_sns::Client::new(config),
+            ecs: aws_sdk_ecs::Client::from_conf(ecs.build()),
+            autoscaling: aws_sdk_autoscaling::Client::from_conf(autoscaling.build()),
+            sns: aws_sdk_sns::Client::from_conf(sns.build()),
         }
     }
 }

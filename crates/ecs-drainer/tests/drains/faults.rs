@@ -57,9 +57,9 @@ async fn any_one_call_may_fail_in_any_way() {
 
 #[tokio::test(start_paused = true)]
 async fn a_spell_of_throttling_at_every_call_is_ridden_out() {
-    // Every other call is refused: the SDK's retries do most, the chain the rest.
+    // Two attempts in five are refused: the SDK's retries do most, the chain the rest.
     for seed in 0..20 {
-        let fault = Fault::of_any(Calls::Probability(0.5), FaultKind::Throttle);
+        let fault = Fault::of_any(Calls::Probability(0.4), FaultKind::Throttle);
         let scenario = cluster(3).service("web", 6, (10, 60));
         let scenario = scenario.set(|settings| {
             settings.seed = seed;
@@ -70,6 +70,18 @@ async fn a_spell_of_throttling_at_every_call_is_ridden_out() {
         run.scale_in(2);
         run.finish().await.all_let_go(2, "CONTINUE");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_do_not_run_out_in_a_long_spell_of_throttling() {
+    // 60 passes of four attempts: their 180 retries are more than the SDK's 500 tokens would pay for.
+    let fault = Fault::of("DescribeContainerInstances", Calls::First(240), FaultKind::Throttle);
+    let scenario = cluster(3).service("web", 6, (10, 60)).set(|settings| settings.faults.push(fault));
+    let mut run = Run::new(scenario, Wiring::with(&[("DEADLINE_SECONDS", "86400")]));
+    run.scale_in(1);
+    run.finish().await.all_let_go(1, "CONTINUE");
+    let passes = run.story().iter().filter(|line| line.contains("PublishBatch")).count();
+    assert_eq!(passes, 61, "the refused, and one that found tasks: {:#?}", run.story());
 }
 
 #[tokio::test(start_paused = true)]
