@@ -49,9 +49,7 @@ pub(super) fn put(world: &mut World, parameters: Value) -> Answer {
     let ask: Put = input(parameters)?;
     ask.return_values.check_no_update()?;
     let words = Words::new(ask.expression_attribute_names, ask.expression_attribute_values);
-    let wanted =
-        ask.condition_expression.as_deref().map(|text| condition::parse(text, &words)).transpose()?;
-    words.check_all_used(wanted.is_some())?;
+    let wanted = only_condition(ask.condition_expression.as_deref(), &words)?;
     let table = world.table(&ask.table_name)?;
     let key = table.key_of(&ask.item)?;
     check_condition(wanted.as_ref(), table.get(key))?;
@@ -77,9 +75,7 @@ pub(super) fn delete(world: &mut World, parameters: Value) -> Answer {
     let ask: Delete = input(parameters)?;
     ask.return_values.check_no_update()?;
     let words = Words::new(ask.expression_attribute_names, ask.expression_attribute_values);
-    let wanted =
-        ask.condition_expression.as_deref().map(|text| condition::parse(text, &words)).transpose()?;
-    words.check_all_used(wanted.is_some())?;
+    let wanted = only_condition(ask.condition_expression.as_deref(), &words)?;
     let table = world.table(&ask.table_name)?;
     let key = table.exact_key(&ask.key)?;
     check_condition(wanted.as_ref(), table.get(key.clone()))?;
@@ -127,6 +123,13 @@ pub(super) fn update(world: &mut World, parameters: Value) -> Answer {
     }
     table.put(new.clone())?;
     Ok(json!({"Attributes": ask.return_values.of(old, Some(new))}))
+}
+
+/// The condition of a write that has no other expression.
+fn only_condition(text: Option<&str>, words: &Words) -> Result<Option<condition::Condition>, ApiError> {
+    let wanted = text.map(|text| condition::parse(text, words)).transpose()?;
+    words.check_all_used(wanted.is_some())?;
+    Ok(wanted)
 }
 
 /// Whether the item, or that there is none, is as the write wants it.
