@@ -27,8 +27,6 @@ const BURST: usize = 50;
 const PACE: Duration = Duration::from_millis(125);
 /// Puts a call: `BatchWriteItem`.
 const PUTS: usize = 25;
-/// Ids a call: `StopInstances`, `TerminateInstances`.
-const IDS: usize = 1_000;
 
 /// Who holds a lock: an event, in one attempt of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +48,8 @@ pub struct Holder {
 /// Takes a lock; returns what earlier runs have left, or none if the lock is not to be had: the event has been
 /// answered, or a later one has, or another attempt is at it.
 ///
-/// One call serves as lock and read, and where there is nothing to do as the note of the end, too: then
-/// `instances` is given. An attempt that was cut off loses the lock when its time is over. The last clause lets
+/// One call serves as lock and read, and for a quiet run as the note of its end, too: then `quiet` is the
+/// number of its instances. An attempt that was cut off loses the lock when its time is over. The last clause lets
 /// in the same attempt again, whose answer was lost.
 pub async fn lock(
     clients: &Clients,
@@ -214,13 +212,10 @@ async fn each(
         .map(async |(place, write)| {
             queue.turn(place).await;
             let failed = one(&write.tags, write.ids, call).await;
-            let is_tags_fault =
-                |(_, fault): &(String, Fault)| fault.kind == Kind::Invalid && !spares_tags(fault);
-            let (blamed, mut failed): (Vec<_>, Vec<_>) = if write.tags.len() > 1 {
-                failed.into_iter().partition(is_tags_fault)
-            } else {
-                (Vec::new(), failed)
+            let is_of_a_tag = |(_, fault): &(String, Fault)| {
+                write.tags.len() > 1 && fault.kind == Kind::Invalid && !is_of_an_instance(fault)
             };
+            let (blamed, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(is_of_a_tag);
             let mut unwritten: Vec<Unwritten> = Vec::new();
             // One of the tags is refused, but not which: one after the other.
             if !blamed.is_empty() {
@@ -230,7 +225,7 @@ async fn each(
                     unwritten.extend(failed.into_iter().map(|failed| unwritten_of(failed, &tag.0)));
                 }
             }
-            for failed in failed.drain(..) {
+            for failed in failed {
                 unwritten.extend(write.tags.iter().map(|(key, _)| unwritten_of(failed.clone(), key)));
             }
             unwritten
@@ -280,7 +275,7 @@ impl Refusal {
         match self.fault.kind {
             Kind::Gone | Kind::Invalid if !self.named.is_empty() => Blame::Items(self.named.clone()),
             Kind::Gone => Blame::Some,
-            Kind::Invalid if spares_tags(&self.fault) => Blame::Some,
+            Kind::Invalid if is_of_an_instance(&self.fault) => Blame::Some,
             _ => Blame::None,
         }
     }
@@ -288,7 +283,7 @@ impl Refusal {
 
 /// Whether a refusal is about an instance, and not about the tags, which would be refused for each half of
 /// the batch alike.
-fn spares_tags(fault: &Fault) -> bool {
+fn is_of_an_instance(fault: &Fault) -> bool {
     [
         "InvalidInstanceID",
         "InvalidID",
@@ -313,7 +308,8 @@ pub async fn end_instances(
         by_zone.entry(zone).or_default().push(id);
     }
     let mut failed = Vec::new();
-    for ids in by_zone.into_values().flat_map(|ids| batch::split(ids, IDS, usize::MAX, |_| 0)) {
+    // The cap keeps each call below the 1,000 ids that it may hold.
+    for ids in by_zone.into_values() {
         let call = async |ids: &[String]| {
             let answer = match action {
                 UntaggedAction::Report => Ok(()),
@@ -356,3 +352,6 @@ pub async fn publish(
 pub(crate) fn unsent(operation: &'static str, error: &dyn std::error::Error) -> Fault {
     Fault { operation, code: "NotSent".to_owned(), message: error.to_string(), kind: Kind::Invalid }
 }
+
+#[cfg(test)]
+mod tests;
