@@ -1,9 +1,10 @@
 //! The reads: SDK answers → plain data. Writes nothing.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aws_helpers::fault::Fault;
-use aws_helpers::pace::Pace;
+use aws_helpers::pace::{Pace, Queue};
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use aws_sdk_ec2::types::{self, Filter, InstanceAttributeName, InstanceStateName};
@@ -25,6 +26,10 @@ const PAGES_IN_A_ROW: usize = 10;
 const FILTER_VALUES: usize = 200;
 /// Zones at a time. Filtered describes refill at 20 a second.
 const SIDE_BY_SIDE: usize = 8;
+/// Reads of an instance's attribute before they are paced: half a bucket of 100, which refills at 20 a second.
+const ATTRIBUTES_AT_ONCE: usize = 50;
+/// Between two of them then.
+const ATTRIBUTES_PACE: Duration = Duration::from_millis(60);
 /// Keys a call: `BatchGetItem`.
 const KEYS: usize = 100;
 /// Names in one filter: Auto Scaling's `DescribeTags`.
@@ -215,8 +220,10 @@ pub async fn protected(clients: &Clients, ids: &[String]) -> Result<BTreeSet<Str
         [InstanceAttributeName::DisableApiTermination, InstanceAttributeName::DisableApiStop]
             .map(|attribute| (id, attribute))
     });
-    let answers = stream::iter(asked)
-        .map(async |(id, attribute)| {
+    let queue = Queue::new(ATTRIBUTES_AT_ONCE, ATTRIBUTES_PACE);
+    let answers = stream::iter(asked.enumerate())
+        .map(async |(place, (id, attribute))| {
+            queue.turn(place).await;
             let request = clients.ec2.describe_instance_attribute().instance_id(id).attribute(attribute);
             let answer = request.send().await;
             let answer = answer.map_err(|error| Fault::of("ec2:DescribeInstanceAttribute", error))?;

@@ -145,6 +145,17 @@ async fn over_the_cap_none_is_touched_and_tagging_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wide_cap_is_used_without_a_throttle() {
+    let variables = [("UNTAGGED_ACTION", "terminate"), ("ACTION_CAP", "1000"), ("ACTION_CAP_PERCENT", "100")];
+    let world = World::new_with_rest(machines(300, &[]), &[("Name", "x")], &variables);
+    world.run("e-1").await;
+    tokio::time::sleep(days(1)).await;
+    let summary = world.run("e-2").await;
+    assert_eq!(summary["counts"]["terminated"], 300);
+    assert_eq!((world.errors(), world.count("DescribeInstanceAttribute")), (Vec::<String>::new(), 600));
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_is_protected_or_gone_does_not_save_the_others() {
     let (world, ids) = seen_for_a_day(machines(5, &[]), "terminate").await;
     // After the last look: protected without the reads having seen it, and gone.
