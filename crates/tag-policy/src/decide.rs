@@ -4,6 +4,8 @@ mod tags;
 mod untagged;
 
 pub use tags::{Finding, Problem, Removal, Repair, RuleCount, TagPlan, tags};
+#[cfg(test)]
+pub(crate) use untagged::MOST_SEEN;
 pub use untagged::{
     Held, Memory, Policy, Seen, Spared, Standing, Untagged, remember, standing, unconfirmed, untagged,
 };

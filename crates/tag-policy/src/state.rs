@@ -222,4 +222,37 @@ mod tests {
             assert_eq!(scope_id(&vpcs), expected);
         }
     }
+
+    /// Bytes of a value as DynamoDB counts them: a number takes a byte for two digits and one more, a list or
+    /// a map three and one for each of its values.
+    fn weight(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::N(number) => number.len().div_ceil(2) + 1,
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::L(list) => 3 + list.iter().map(|one| 1 + weight(one)).sum::<usize>(),
+            AttributeValue::M(map) => {
+                3 + map.iter().map(|(key, one)| 1 + key.len() + weight(one)).sum::<usize>()
+            }
+            other => panic!("not counted: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_most_that_is_remembered_fits_an_item() {
+        let seen = Seen { first: at(1_800_000_000), tagged: Some(at(1_800_000_000)) };
+        let most = crate::decide::MOST_SEEN;
+        let sightings: BTreeMap<String, Seen> = (0..most).map(|n| (format!("i-{n:017}"), seen)).collect();
+        // The longest name of a group is 255 characters, a reservation's 19.
+        let keys: Vec<Key> = (0..9_999)
+            .map(|n| {
+                if n % 10 == 0 {
+                    Key::Group(format!("{n:0>255}"))
+                } else {
+                    Key::Reservation(format!("r-{n:017}"))
+                }
+            })
+            .collect();
+        let bytes = weight(&untagged(&sightings)) + weight(&owed(&keys));
+        assert!((100_000..390_000).contains(&bytes), "{bytes} of 409,600 bytes");
+    }
 }

@@ -10,9 +10,9 @@ use crate::owner::{self, Key, Launcher, Owners};
 use crate::rules::{Action, Rule};
 use crate::settings::UntaggedAction;
 
-/// Most instances whose first sighting is remembered: 5,000 take 150 KB of an item's 400 KB (DynamoDB). The
-/// longest known stay.
-const MOST_SEEN: usize = 5_000;
+/// Most instances whose first sighting is remembered, the longest known: with what is owed they fit the 400 KB
+/// of an item (DynamoDB), which a test of the state table weighs.
+pub(crate) const MOST_SEEN: usize = 5_000;
 
 /// What the settings say of untagged instances.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -240,7 +240,7 @@ async fn writes_that_fail_are_said_and_made_by_the_next_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_ec2_refuses_does_not_lose_the_other_tags() {
+async fn the_longest_values_are_written_and_longer_names_are_cut() {
     let mut rules = published();
     // 256 characters pass the check of the rules; an owner's name is cut to as many.
     rules[0]["Default"]["S"] = Value::from("ä".repeat(256));
@@ -252,4 +252,31 @@ async fn a_value_that_ec2_refuses_does_not_lose_the_other_tags() {
     let world = World::new(scenario(&rules).machines(owned));
     let summary = world.run("e-1").await;
     assert_eq!((&summary["counts"]["tagsRepaired"], &summary["counts"]["failures"]), (&3.into(), &0.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_pages_partial_batches_and_stale_reads_lose_nothing() {
+    let owned = |n: u64| MachinePlan {
+        owner: Some(Identity::iam_user("ann")),
+        launched_ago: days(3) + crate::harness::hours(n),
+        ..machines(1, &[("Name", "x")])
+    };
+    let fleet = (0..60).map(owned).fold(scenario(&published()), aws_fake::scenario::Scenario::machines);
+    let world = World::new(fleet.set(|settings| {
+        settings.sparse_pages = true;
+        settings.unprocessed = 0.2;
+        settings.staleness = std::time::Duration::from_secs(2);
+    }));
+    world.run("e-1").await;
+    assert_eq!((world.tagged("CreatedBy", "ann"), world.tagged("ProjectCode", "Proj007")), (60, 60));
+    let lookups = world.count("LookupEvents");
+    // What was written last is read by everyone after this.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    world.fake.with(|world| {
+        let ids: Vec<String> = world.machines().map(|one| one.id.clone()).collect();
+        ids.iter().for_each(|id| world.delete_tag(id, "CreatedBy"));
+    });
+    world.run("e-2").await;
+    assert_eq!(world.tagged("CreatedBy", "ann"), 60);
+    assert_eq!(world.count("LookupEvents"), lookups, "every answer was remembered, and read");
 }
