@@ -6,7 +6,8 @@
 //! look-ups a second (<https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>).
 //! Auto Scaling and SNS document no numbers for these calls: one bucket each of 100 and 20 a second is
 //! assumed. DynamoDB has as many units as a new table on demand (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html>);
-//! a call is taken for one.
+//! a call is taken for one. CloudWatch documents calls a second (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>)
+//! and no burst: a second's calls are assumed.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,8 +16,10 @@ use crate::world::clock::Moment;
 /// The buckets that calls are taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Bucket {
-    /// `ListClusters`.
+    /// Clusters, read.
     EcsClusterRead,
+    /// Services, read.
+    EcsServiceRead,
     /// Container instances and tasks, read.
     EcsRead,
     /// Container instances and tasks, written.
@@ -57,6 +60,14 @@ pub(crate) enum Bucket {
     TableRead,
     /// DynamoDB, written.
     TableWrite,
+    /// `PutMetricData`.
+    MetricPut,
+    /// `ListMetrics`.
+    MetricList,
+    /// `GetMetricStatistics`.
+    MetricStatistics,
+    /// `GetMetricData`.
+    MetricData,
 }
 
 impl Bucket {
@@ -66,6 +77,7 @@ impl Bucket {
             Self::EcsClusterRead => (50.0, 20.0),
             Self::EcsWrite => (100.0, 40.0),
             Self::EcsRead
+            | Self::EcsServiceRead
             | Self::AutoScaling
             | Self::Sns
             | Self::Ec2Instances
@@ -81,13 +93,26 @@ impl Bucket {
             Self::Trail => (2.0, 2.0),
             Self::TableRead => (12_000.0, 12_000.0),
             Self::TableWrite => (4_000.0, 4_000.0),
+            Self::MetricPut => (500.0, 500.0),
+            Self::MetricList => (25.0, 25.0),
+            Self::MetricStatistics => (400.0, 400.0),
+            Self::MetricData => (50.0, 50.0),
         }
     }
 }
 
-/// How full each bucket was, and when. A bucket that was never used is full.
+/// How full a bucket is.
+#[derive(Debug)]
+struct Level {
+    tokens: f64,
+    filled_at: Moment,
+    /// At the worst moment so far.
+    lowest: f64,
+}
+
+/// The buckets that were used. One that never was is full.
 #[derive(Debug, Default)]
-pub(crate) struct Buckets(BTreeMap<Bucket, (f64, Moment)>);
+pub(crate) struct Buckets(BTreeMap<Bucket, Level>);
 
 impl Buckets {
     /// Takes a token; false when there is none.
@@ -98,16 +123,24 @@ impl Buckets {
     /// Takes so many tokens, or none when there are not so many.
     pub(crate) fn take_some(&mut self, bucket: Bucket, tokens: u32, now: Moment) -> bool {
         let (burst, refill) = bucket.limits();
-        let (level, filled_at) = self.0.entry(bucket).or_insert((burst, now));
-        let passed: Duration = now.saturating_sub(*filled_at);
-        *level = (*level + passed.as_secs_f64() * refill).min(burst);
-        *filled_at = now;
+        let full = Level { tokens: burst, filled_at: now, lowest: burst };
+        let level = self.0.entry(bucket).or_insert(full);
+        let passed: Duration = now.saturating_sub(level.filled_at);
+        level.tokens = (level.tokens + passed.as_secs_f64() * refill).min(burst);
+        level.filled_at = now;
         let tokens = f64::from(tokens);
-        if *level < tokens {
-            return false;
+        let is_enough = level.tokens >= tokens;
+        if is_enough {
+            level.tokens -= tokens;
         }
-        *level -= tokens;
-        true
+        level.lowest = level.lowest.min(level.tokens);
+        is_enough
+    }
+
+    /// How many tokens were left at the worst moment, and how many there are when it is full.
+    pub(crate) fn lowest(&self, bucket: Bucket) -> (f64, f64) {
+        let (burst, _) = bucket.limits();
+        (self.0.get(&bucket).map_or(burst, |level| level.lowest), burst)
     }
 }
 
@@ -132,6 +165,19 @@ mod tests {
                 |second| (0..1_000).filter(|_| buckets.take(bucket, Moment::from_secs(second))).count();
             let taken = (taken_at(0), taken_at(1), taken_at(3_600));
             assert_eq!(taken, (burst, refill, burst), "{bucket:?}: burst, a second later, an hour later");
+        }
+    }
+
+    #[test]
+    fn the_worst_moment_is_remembered() {
+        let mut buckets = Buckets::default();
+        let lowest = |buckets: &Buckets| buckets.lowest(Bucket::EcsClusterRead);
+        assert_eq!(lowest(&buckets), (50.0, 50.0), "never used");
+        for (second, taken, expected) in [(0, 30, 20.0), (1, 10, 20.0), (2, 45, 5.0), (99, 1, 5.0)] {
+            for _ in 0..taken {
+                assert!(buckets.take(Bucket::EcsClusterRead, Moment::from_secs(second)));
+            }
+            assert_eq!(lowest(&buckets), (expected, 50.0), "after {second} s");
         }
     }
 }

@@ -109,17 +109,17 @@ impl FakeAws {
     }
 
     /// One call, in the time that it takes. A call that is never answered never returns.
-    pub(crate) async fn call(&self, headers: &HeaderMap, body: &[u8]) -> Response<Bytes> {
+    pub(crate) async fn call(&self, path: &str, headers: &HeaderMap, body: &[u8]) -> Response<Bytes> {
         let half = self.with(|world| world.settings().latency) / BEFORE;
         sleep(half).await;
         let (response, fate) = self.with(|world| {
             let request_id = names::uuid(&mut world.rng);
-            match wire::read(headers, body) {
+            match wire::read(path, headers, body) {
                 Ok(request) => {
                     let (answer, fate) = services::call(world, &request);
-                    (wire::write(&request, &answer, &request_id), fate)
+                    (wire::write(&request, answer, &request_id), fate)
                 }
-                Err(error) => (wire::refuse(headers, error, &request_id), Fate::Answered(half)),
+                Err(error) => (wire::refuse(path, headers, error, &request_id), Fate::Answered(half)),
             }
         });
         self.changed.notify_waiters();
@@ -153,7 +153,7 @@ impl HttpConnector for FakeAws {
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             let body = request.body().bytes().unwrap_or_default();
-            let response = FakeAws::call(&fake, request.headers(), body).await;
+            let response = FakeAws::call(&fake, request.uri().path(), request.headers(), body).await;
             HttpResponse::try_from(response.map(SdkBody::from))
                 .map_err(|error| ConnectorError::user(error.into()))
         })

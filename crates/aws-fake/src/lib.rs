@@ -1,5 +1,5 @@
 //! A strict small AWS: ECS container instances, Auto Scaling lifecycle hooks, EC2 instances and their tags,
-//! CloudTrail look-ups, DynamoDB items, publishing to SNS.
+//! CloudTrail look-ups, CloudWatch metrics, DynamoDB items, publishing to SNS.
 //!
 //! A [`world::World`] with a virtual clock, a seeded random source and a list of faults holds everything.
 //! Services are thin: wire in, World, wire out. They are reached in two ways through the same code: inside
@@ -10,7 +10,7 @@
 //! # Layout
 //! - [`world`]: what there is and what happens; no wire format, no waiting
 //! - `services`: one call: faults, throttling, a typed input, the World
-//! - `wire`: awsJson, awsQuery, and EC2's dialect of it
+//! - `wire`: awsJson, awsQuery and EC2's dialect of it, CBOR
 //! - [`client`]: the World as an HTTP client; [`server`]: as a server, with `relay` for what leaves it
 //! - [`plumbing`]: SNS → SQS → Lambda in virtual time, for tests of a function
 //! - [`log`]: what a function logs during a test

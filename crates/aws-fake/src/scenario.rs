@@ -8,8 +8,8 @@ use crate::{
     settings::Settings,
     world::{
         World,
-        clock::{Calendar, Timeline},
-        ecs::Cluster,
+        clock::Calendar,
+        clusters::{Cluster, Counts, Life},
         groups::{Group, GroupTag, LifecycleState},
         hooks::Hook,
         launches::MachinePlan,
@@ -66,6 +66,14 @@ impl Scenario {
     #[must_use]
     pub fn cluster(mut self, name: &str, instances: usize) -> Self {
         self.clusters.push(ClusterPlan { name: name.to_owned(), instances, ..ClusterPlan::default() });
+        self
+    }
+
+    /// Adds a cluster that is nothing but these numbers.
+    #[must_use]
+    pub fn counted_cluster(mut self, name: &str, counts: Counts) -> Self {
+        let (name, counts) = (name.to_owned(), Some(counts));
+        self.clusters.push(ClusterPlan { name, counts, ..ClusterPlan::default() });
         self
     }
 
@@ -143,7 +151,7 @@ impl Scenario {
         let mut world = World::new(self.settings, calendar);
         world.topics.extend(self.topics.iter().map(|topic| names::topic_arn(topic)));
         for plan in self.clusters {
-            world.add_cluster(plan);
+            world.create_cluster(plan);
         }
         for plan in self.groups {
             world.add_group(&plan);
@@ -177,10 +185,21 @@ impl StopSeconds for (u32, u32) {
 }
 
 impl World {
-    fn add_cluster(&mut self, plan: ClusterPlan) {
+    /// Creates a cluster with all that its plan has. One that was deleted is there again.
+    pub fn create_cluster(&mut self, plan: ClusterPlan) {
+        let now = self.now;
+        let new = || Cluster::new(&plan.name, now);
+        let cluster = self.clusters.entry(plan.name.clone()).or_insert_with(new);
+        cluster.life.set(now, Life::Active);
+        cluster.tags.clone_from(&plan.cluster_tags);
+        cluster.counts.set(now, plan.counts.clone());
+        if plan.counts.is_none() {
+            self.furnish(plan);
+        }
+    }
+
+    fn furnish(&mut self, plan: ClusterPlan) {
         let group = plan.group();
-        let cluster = Cluster { name: plan.name.clone(), active: Timeline::new(self.now, true) };
-        self.clusters.insert(plan.name.clone(), cluster);
         let size = Size { cpu: plan.cpu, memory: plan.memory };
         let max = if plan.max == 0 { plan.instances * 2 } else { plan.max };
         let hooks = plan.hook.map(Hook::from).map(|hook| (hook.name.clone(), hook));
@@ -201,8 +220,9 @@ impl World {
             let instance = self.add_instance(&group, LifecycleState::InService);
             self.add_container_instance(&instance, &plan.name, size);
         }
-        let services = plan.services.into_iter().map(|service| service.of(&plan.name));
-        self.services.extend(services);
+        let now = self.now;
+        let services = plan.services.into_iter().map(|service| service.of(&plan.name, now));
+        self.services.entry(plan.name.clone()).or_default().extend(services);
         self.schedule(&plan.name);
     }
 }
@@ -238,6 +258,17 @@ mod tests {
             ("a fault", r#"{"settings": {"faults": [{"calls": {"nth": 2}, "kind": "kill_after"}]}}"#, true),
             ("a slow call", r#"{"settings": {"faults": [{"calls": "all", "kind": {"latency": 2}}]}}"#, true),
             ("no such fault", r#"{"settings": {"faults": [{"calls": "all", "kind": "fire"}]}}"#, false),
+            (
+                "a cluster of numbers",
+                r#"{"clusters": [{"name": "a", "counts": {"running": 3, "statistics": {"RunningFargateTasksCount": 1}}}]}"#,
+                true,
+            ),
+            ("a count of something else", r#"{"clusters": [{"counts": {"stopped": 3}}]}"#, false),
+            (
+                "a service with troubles",
+                r#"{"clusters": [{"services": [{"waits": true, "rollout": "in_progress", "activating_seconds": 2}]}]}"#,
+                true,
+            ),
             ("a hook", r#"{"clusters": [{"name": "a", "hook": {"topic": "drain"}}]}"#, true),
             (
                 "machines",

@@ -1,6 +1,6 @@
 //! The World as a server on loopback, in real time.
 //!
-//! `POST /` is AWS; `GET /health`, `GET /history` and `GET /calls` are for whoever watches.
+//! `POST` is AWS; `GET /health`, `GET /history`, `GET /calls` and `GET /metrics` are for whoever watches.
 
 use std::{convert::Infallible, io, io::Write, net::Ipv4Addr, thread, time::Duration};
 
@@ -21,9 +21,10 @@ use tokio::{
 
 use crate::{
     FakeAws,
+    json::text,
     options::{Options, ScenarioError},
     relay::Relay,
-    world::{World, clock::Calendar},
+    world::{World, clock::Calendar, metrics::Metric},
 };
 
 /// The clock moves at least this often, whether or not anybody calls.
@@ -129,7 +130,7 @@ async fn respond(fake: &FakeAws, request: Request<Incoming>) -> Response<Bytes> 
     if request.method() == Method::POST {
         let (parts, body) = request.into_parts();
         return match Limited::new(body, LONGEST_BODY).collect().await {
-            Ok(body) => fake.call(&parts.headers, &body.to_bytes()).await,
+            Ok(body) => fake.call(parts.uri.path(), &parts.headers, &body.to_bytes()).await,
             Err(_) => json_response(StatusCode::PAYLOAD_TOO_LARGE, &json!({})),
         };
     }
@@ -137,8 +138,33 @@ async fn respond(fake: &FakeAws, request: Request<Incoming>) -> Response<Bytes> 
         "/health" => json_response(StatusCode::OK, &json!({"status": "ok"})),
         "/history" => json_response(StatusCode::OK, &fake.with(|world| history(world))),
         "/calls" => json_response(StatusCode::OK, &fake.with(|world| json!(world.calls_by_operation()))),
+        "/metrics" => metrics(fake, request.uri().query()),
         _ => json_response(StatusCode::NOT_FOUND, &json!({})),
     }
+}
+
+/// How many metric data there are; or with `?namespace=…`, `name=…` or `dimension.NAME=…` those data, as they were put.
+fn metrics(fake: &FakeAws, query: Option<&str>) -> Response<Bytes> {
+    let Some(query) = query else {
+        return json_response(StatusCode::OK, &json!({"count": fake.with(|world| world.metric_count())}));
+    };
+    let wanted: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let is_known = |name: &str| matches!(name, "namespace" | "name") || name.starts_with("dimension.");
+    if let Some((unknown, _)) = wanted.iter().find(|(name, _)| !is_known(name)) {
+        return json_response(StatusCode::BAD_REQUEST, &json!({"unknown": unknown}));
+    }
+    let is_wanted = |metric: &Metric| {
+        wanted.iter().all(|(name, value)| match name.as_str() {
+            "namespace" => metric.namespace == *value,
+            "name" => metric.name == *value,
+            name => metric.dimension(name.trim_start_matches("dimension.")) == Some(value),
+        })
+    };
+    let found = fake.with(|world| {
+        let data = world.metric_data().filter(|datum| is_wanted(datum.metric));
+        data.map(|datum| datum.to_json()).collect::<Value>()
+    });
+    json_response(StatusCode::OK, &found)
 }
 
 fn history(world: &World) -> Value {
@@ -146,7 +172,7 @@ fn history(world: &World) -> Value {
 }
 
 fn json_response(status: StatusCode, body: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
+    let mut response = Response::new(Bytes::from(text(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     response

@@ -12,7 +12,7 @@ use std::{
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sns::config::{Credentials, SharedCredentialsProvider};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -115,9 +115,52 @@ async fn it_answers_and_hands_on() {
     assert!(states[0]["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{}", states[0]);
 }
 
-#[test]
-fn it_reads_a_scenario() {
-    let scenario = serde_json::json!({
+#[tokio::test]
+async fn it_tells_what_metric_data_it_has() {
+    let server = Server::start(&["--latency-ms", "0"]);
+    assert_eq!(server.get("/metrics")["count"], 0);
+    let cloudwatch = aws_sdk_cloudwatch::Client::new(&server.config());
+    let of = |name: &str, cluster: &str| {
+        let dimension =
+            aws_sdk_cloudwatch::types::Dimension::builder().name("ClusterName").value(cluster).build();
+        aws_sdk_cloudwatch::types::MetricDatum::builder().metric_name(name).dimensions(dimension)
+    };
+    let set = aws_sdk_cloudwatch::types::StatisticSet::builder();
+    let set = set.sample_count(2.0).sum(3.0).minimum(1.0).maximum(2.0).build();
+    let data = vec![
+        of("RunningTask", "a b").value(1.5).storage_resolution(1).build(),
+        of("RunningTask", "c").values(2.0).counts(3.0).build(),
+        of("PendingTask", "c").statistic_values(set).build(),
+    ];
+    cloudwatch.put_metric_data().namespace("ECS").set_metric_data(Some(data)).send().await.expect("put");
+    assert_eq!(server.get("/metrics")["count"], 3);
+    let rows = [
+        ("namespace=ECS", 3),
+        ("namespace=AWS", 0),
+        ("name=RunningTask", 2),
+        ("dimension.ClusterName=c", 2),
+        ("dimension.ClusterName=a+b&name=RunningTask", 1),
+        ("dimension.Other=c", 0),
+    ];
+    for (query, expected) in rows {
+        let found = server.get(&format!("/metrics?{query}"));
+        assert_eq!(found.as_array().map(Vec::len), Some(expected), "{query}: {found}");
+    }
+    let found = server.get("/metrics?dimension.ClusterName=a+b");
+    let datum = &found[0];
+    let seen =
+        ["namespace", "name", "dimensions", "value", "unit", "resolution"].map(|field| datum[field].clone());
+    let expected = json!(["ECS", "RunningTask", {"ClusterName": "a b"}, 1.5, "None", 1]);
+    assert_eq!(json!(seen), expected);
+    assert!(datum["timestamp"].as_f64() > datum["received"].as_f64(), "{datum}");
+    let others = server.get("/metrics?dimension.ClusterName=c");
+    assert_eq!((&others[0]["values"], &others[1]["statistics"]["Sum"]), (&json!([[2.0, 3.0]]), &json!(3.0)));
+}
+
+#[tokio::test]
+async fn it_reads_a_scenario() {
+    let scenario = json!({
+        "clusters": [{"name": "prod", "counts": {"running": 7, "services": 2}, "cluster_tags": {"team": "a"}}],
         "machines": [{"count": 3, "tags": {"team": "a & b"}, "owner": {"iam_user": "alice"}, "launched_hours_ago": 30}],
         "groups": [{"name": "web", "tags": {"CreatedBy": "bob"}, "creator": "root"}],
         "tables": [{"name": "rules", "key": [{"name": "RuleId", "type": "N"}], "items": [{"RuleId": {"N": "1"}}]}],
@@ -129,6 +172,12 @@ fn it_reads_a_scenario() {
     assert_eq!(machines.matches("<value>a &amp; b</value>").count(), 3, "{machines}");
     let tags = server.post("Action=DescribeTags&Version=2011-01-01");
     assert!(tags.contains("<Value>bob</Value>"), "{tags}");
+    let config = server.config();
+    let ask = aws_sdk_ecs::Client::new(&config).describe_clusters().clusters("prod");
+    let answer = ask.include(aws_sdk_ecs::types::ClusterField::Tags).send().await.expect("described");
+    let cluster = &answer.clusters()[0];
+    let seen = (cluster.running_tasks_count(), cluster.active_services_count(), cluster.tags()[0].value());
+    assert_eq!(seen, (7, 2, Some("a")));
 }
 
 #[test]

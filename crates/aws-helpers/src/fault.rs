@@ -76,17 +76,26 @@ fn causes(error: &dyn std::error::Error) -> String {
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+/// Whether a service's code says that there were too many calls.
+#[must_use]
+pub fn is_throttle(code: &str) -> bool {
+    matches!(
+        code,
+        "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "TooManyRequestsException"
+            | "RequestLimitExceeded"
+            | "Throttled"
+            | "SlowDown"
+            | "LimitExceededException"
+    )
+}
+
 /// By code, since services answer 400 to nearly everything.
 fn kind(code: &str, status: u16) -> Kind {
     match code {
-        "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "TooManyRequestsException"
-        | "RequestLimitExceeded"
-        | "Throttled"
-        | "SlowDown"
-        | "LimitExceededException" => Kind::Throttled,
+        code if is_throttle(code) => Kind::Throttled,
         "AccessDenied"
         | "AccessDeniedException"
         | "UnauthorizedOperation"

@@ -8,10 +8,11 @@
 //! - [`envelope`]: whatever Lambda delivers → inner messages, one a record, and the answer.
 //! - [`batch`]: splitting by count and bytes, and finding the one item that spoils a call.
 //! - [`pace`]: calls that keep their distance.
-//! - [`telemetry`]: JSON log lines with the request id.
+//! - [`telemetry`]: JSON log lines with the request id. [`emf`]: metrics in lines of the log.
 //! - [`fault`]: an SDK error → the operation, the service's code and message, and a kind.
 
 pub mod batch;
+pub mod emf;
 pub mod envelope;
 pub mod fault;
 pub mod pace;

@@ -171,6 +171,17 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Variables {
     }
 }
 
+/// What a DynamoDB table may be called, in words; see [`table_name`].
+pub const TABLE_NAME: &str =
+    "the name of a DynamoDB table (3 to 255 letters, digits, dots, hyphens, underscores)";
+
+/// The name of a DynamoDB table, if it is one.
+#[must_use]
+pub fn table_name(value: &str) -> Option<String> {
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    ((3..=255).contains(&value.len()) && value.bytes().all(valid)).then(|| value.to_owned())
+}
+
 /// Where a function's settings differ from the table in its documentation; for the tests that hold them
 /// together. A row of the table is `| name | meaning | default | allowed | parameter |`; the default is a
 /// value, `required` or `empty`.

@@ -17,6 +17,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::{LookupSpan, Scope};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::emf;
+
 /// The variable in which Lambda passes the log level of `LoggingConfig.ApplicationLogLevel`.
 const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 
@@ -59,9 +61,9 @@ fn admitted(function: &str, level: LevelFilter) -> FilterFn<impl Fn(&Metadata<'_
         let root = metadata.target().split("::").next().unwrap_or_default();
         let ours = root == function || root == "aws_helpers";
         let most = if ours { level } else { level.min(LevelFilter::WARN) };
-        // The runtime's span carries the request id: it passes whatever the level is.
+        // The runtime's span carries the request id, and metrics are no matter of level: both always pass.
         let carries_request_id = metadata.is_span() && root == "lambda_runtime";
-        carries_request_id || metadata.level() <= &most
+        carries_request_id || metadata.target() == emf::TARGET || metadata.level() <= &most
     })
 }
 
@@ -80,6 +82,14 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
+        if event.metadata().target() == emf::TARGET {
+            let mut fields = Map::new();
+            event.record(&mut Fields(&mut fields));
+            return match fields.get("message") {
+                Some(Value::String(document)) => writeln!(writer, "{document}"),
+                _ => Ok(()),
+            };
+        }
         let mut timestamp = String::new();
         SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
         let mut line = Map::new();
@@ -146,12 +156,18 @@ mod tests {
         }
     }
 
-    /// What is logged at a level: our lines, another crate's, inside the runtime's span.
-    fn logged(level: Option<&str>) -> Vec<Map<String, Value>> {
+    /// What is written at a level.
+    fn written(level: Option<&str>, log: impl FnOnce()) -> String {
         let sink = Sink::default();
         let writer = sink.clone();
-        let subscriber = subscriber("a-function", level, move || writer.clone());
-        tracing::subscriber::with_default(subscriber, || {
+        tracing::subscriber::with_default(subscriber("a-function", level, move || writer.clone()), log);
+        let bytes = sink.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// What is logged at a level: our lines, another crate's, inside the runtime's span.
+    fn logged(level: Option<&str>) -> Vec<Map<String, Value>> {
+        let text = written(level, || {
             let span = tracing::info_span!(target: "lambda_runtime::layers::trace", "Lambda runtime invoke", requestId = "r-1");
             let _inside = span.enter();
             tracing::debug!(target: "a_function::act", "looking");
@@ -162,8 +178,6 @@ mod tests {
             tracing::info!(target: "hyper", "noise");
             tracing::error!(target: "lambda_runtime", "runtime failed");
         });
-        let bytes = sink.0.lock().unwrap().clone();
-        let text = String::from_utf8(bytes).unwrap();
         text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
     }
 
@@ -199,6 +213,20 @@ mod tests {
                 assert!(timestamp.ends_with('Z') && timestamp.len() >= 20, "{timestamp}");
                 assert!(line["level"].is_string() && line["message"].is_string(), "{line:?}");
             }
+        }
+    }
+
+    #[test]
+    fn metrics_are_lines_of_their_own_at_every_level() {
+        let document = emf::Document {
+            namespace: "ECS".to_owned(),
+            at: 0,
+            dimensions: [("ClusterName", "a \"b\"".to_owned())].into(),
+            metrics: vec![emf::Metric::new("RunningTask", "Count", 1, vec![7.0])],
+        };
+        for level in [None, Some("WARN"), Some("FATAL")] {
+            let written = written(level, || document.log());
+            assert_eq!(written.lines().collect::<Vec<_>>(), document.lines(), "{level:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The tag policy's settings. Names, defaults and allowed values are tabled in docs/tag-policy.md, which a
 //! test compares with this file.
 
-use aws_helpers::settings::{SettingError, Variables};
+use aws_helpers::settings::{SettingError, TABLE_NAME, Variables, table_name};
 
 use crate::decide::Policy;
 use crate::rules::LONGEST_KEY;
@@ -64,12 +64,16 @@ impl Settings {
             ("terminate", UntaggedAction::Terminate),
         ];
         let reports = [("all", LaunchReports::All), ("problems", LaunchReports::Problems)];
-        let table = "the name of a DynamoDB table (3 to 255 letters, digits, dots, hyphens, underscores)";
         let subject = "1 to 99 printable ASCII characters, the first no space";
         let key = "a tag key of 1 to 128 characters that does not begin with aws:";
         Ok(Self {
-            rules_table: variables.or("RULES_TABLE", "acme_cloud_policy_tagging_def", table, table_name)?,
-            state_table: variables.required("STATE_TABLE", table, table_name)?,
+            rules_table: variables.or(
+                "RULES_TABLE",
+                "acme_cloud_policy_tagging_def",
+                TABLE_NAME,
+                table_name,
+            )?,
+            state_table: variables.required("STATE_TABLE", TABLE_NAME, table_name)?,
             topic: variables.topic("REPORT_TOPIC_ARN")?,
             subject: variables.or(
                 "REPORT_SUBJECT",
@@ -95,11 +99,6 @@ impl Settings {
 
 fn size(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-fn table_name(value: &str) -> Option<String> {
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    ((3..=255).contains(&value.len()) && value.bytes().all(valid)).then(|| value.to_owned())
 }
 
 /// As SNS takes it: fewer than 100 characters, ASCII, no line breaks, not beginning with a space.

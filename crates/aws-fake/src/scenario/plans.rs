@@ -1,9 +1,13 @@
 //! The parts of a scenario, as they are written in JSON.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use crate::world::{
-    ecs::Service,
+    clock::{Moment, Timeline},
+    clusters::Counts,
+    ecs::{Rollout, Service},
     hooks::{ActionResult, Hook},
     identity::Identity,
     machines::Tags,
@@ -23,7 +27,7 @@ pub struct GroupPlan {
     pub creator: Option<Identity>,
     /// How long ago that was.
     #[serde(rename = "created_hours_ago", with = "crate::settings::hours")]
-    pub created_ago: std::time::Duration,
+    pub created_ago: Duration,
 }
 
 /// A cluster and its group.
@@ -50,6 +54,11 @@ pub struct ClusterPlan {
     pub hook: Option<HookPlan>,
     /// The group's tags; they propagate to its instances.
     pub tags: Tags,
+    /// The cluster's own tags.
+    pub cluster_tags: Tags,
+    /// What `DescribeClusters` says of the cluster. It has no group then, no instances and no services: it is
+    /// nothing but these numbers.
+    pub counts: Option<Counts>,
 }
 
 impl Default for ClusterPlan {
@@ -65,6 +74,8 @@ impl Default for ClusterPlan {
             services: Vec::new(),
             hook: None,
             tags: Tags::new(),
+            cluster_tags: Tags::new(),
+            counts: None,
         }
     }
 }
@@ -91,6 +102,14 @@ pub struct ServicePlan {
     pub memory: u32,
     /// Seconds until a task runs, from and to.
     pub start_seconds: (f64, f64),
+    /// How long of that a task is ACTIVATING.
+    #[serde(rename = "activating_seconds", with = "crate::settings::seconds")]
+    pub activating: Duration,
+    /// Whether tasks that find no room are there all the same, PROVISIONING, as with a capacity provider that
+    /// scales; otherwise they are not started.
+    pub waits: bool,
+    /// How its newest deployment stands.
+    pub rollout: Rollout,
     /// Seconds that a task takes to stop, from and to.
     pub stop_seconds: (f64, f64),
     /// The deployment's lower limit in percent.
@@ -108,6 +127,9 @@ impl Default for ServicePlan {
             cpu: 128,
             memory: 256,
             start_seconds: (3.0, 3.0),
+            activating: Duration::ZERO,
+            waits: false,
+            rollout: Rollout::Completed,
             stop_seconds: (10.0, 10.0),
             minimum_healthy_percent: 100,
             maximum_percent: 200,
@@ -138,10 +160,16 @@ impl Default for HookPlan {
 }
 
 impl ServicePlan {
-    pub(super) fn of(self, cluster: &str) -> Service {
+    /// The service in this cluster, created now.
+    pub(crate) fn of(self, cluster: &str, now: Moment) -> Service {
         Service {
             name: self.name,
             cluster: cluster.to_owned(),
+            created_at: now,
+            deleted_at: None,
+            rollout: Timeline::new(now, self.rollout),
+            waits: self.waits,
+            activating: self.activating,
             tasks: self.tasks,
             daemon: self.daemon,
             size: Size { cpu: self.cpu, memory: self.memory },
@@ -160,7 +188,7 @@ impl From<HookPlan> for Hook {
             target: plan.topic.map(|topic| names::topic_arn(&topic)),
             role: None,
             metadata: plan.metadata,
-            heartbeat: std::time::Duration::from_secs(plan.heartbeat_seconds),
+            heartbeat: Duration::from_secs(plan.heartbeat_seconds),
             default_result: if plan.abandon { ActionResult::Abandon } else { ActionResult::Continue },
         }
     }

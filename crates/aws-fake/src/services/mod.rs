@@ -12,20 +12,19 @@ use crate::{
     error::ApiError,
     faults::FaultKind,
     json::given,
-    wire::{Request, Service, unknown_operation},
+    wire::{Parameters, Request, Service, unknown_operation},
     world::World,
 };
 
 mod autoscaling;
 mod cloudtrail;
-mod container_instances;
+mod cloudwatch;
 mod dynamodb;
 mod ec2;
 mod ecs;
 mod group_tags;
 mod hooks;
 mod sns;
-mod tasks;
 
 /// What becomes of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +39,8 @@ pub(crate) enum Fate {
 
 type Answer = Result<Value, ApiError>;
 type Operation = fn(&mut World, Value) -> Answer;
+/// An operation with its parameters.
+type Call<'r> = Box<dyn FnOnce(&mut World) -> Answer + 'r>;
 
 /// Does one call.
 pub(crate) fn call(world: &mut World, request: &Request) -> (Answer, Fate) {
@@ -58,7 +59,7 @@ pub(crate) fn call(world: &mut World, request: &Request) -> (Answer, Fate) {
 }
 
 fn answer(world: &mut World, request: &Request, fault: Option<FaultKind>) -> Answer {
-    let (bucket, operation) = find(request).ok_or_else(|| unknown_operation(request.service))?;
+    let (bucket, operation) = prepare(request).ok_or_else(|| unknown_operation(request.service))?;
     match fault {
         Some(FaultKind::Throttle) => Err(throttled(request.service)),
         Some(FaultKind::ServerError) => Err(server_error(request.service)),
@@ -67,26 +68,59 @@ fn answer(world: &mut World, request: &Request, fault: Option<FaultKind>) -> Ans
         _ if world.settings.throttling && !world.buckets.take(bucket, world.now) => {
             Err(throttled(request.service))
         }
-        _ => operation(world, request.parameters.clone()),
+        _ => operation(world),
     }
 }
 
-fn find(request: &Request) -> Option<(Bucket, Operation)> {
+fn prepare(request: &Request) -> Option<(Bucket, Call<'_>)> {
     let operation = request.operation.as_str();
-    match request.service {
+    match &request.parameters {
+        Parameters::Json(parameters) => {
+            let (bucket, found) = find(request.service, operation, parameters)?;
+            Some((bucket, Box::new(move |world| found(world, parameters.clone()))))
+        }
+        Parameters::Raw(parameters) => {
+            let (bucket, found) = cloudwatch::find(operation)?;
+            Some((bucket, Box::new(move |world| found(world, parameters))))
+        }
+    }
+}
+
+fn find(service: Service, operation: &str, parameters: &Value) -> Option<(Bucket, Operation)> {
+    match service {
         Service::Ecs => ecs::find(operation),
         Service::AutoScaling => autoscaling::find(operation).map(|found| (Bucket::AutoScaling, found)),
         Service::Sns => sns::find(operation).map(|found| (Bucket::Sns, found)),
-        Service::Ec2 => ec2::find(operation, &request.parameters),
+        Service::Ec2 => ec2::find(operation, parameters),
         Service::CloudTrail => cloudtrail::find(operation).map(|found| (Bucket::Trail, found)),
         Service::DynamoDb => dynamodb::find(operation),
+        Service::CloudWatch => None,
+    }
+}
+
+impl World {
+    /// How many tokens the bucket of an operation had left at its worst moment, and how many it has when it is
+    /// full. None when there is no such operation. Nothing is taken while `throttling` is off.
+    pub fn lowest_level(&self, operation: &str) -> Option<(f64, f64)> {
+        let services = [
+            Service::Ecs,
+            Service::AutoScaling,
+            Service::Sns,
+            Service::Ec2,
+            Service::CloudTrail,
+            Service::DynamoDb,
+        ];
+        let found = services.into_iter().find_map(|service| find(service, operation, &Value::Null));
+        let bucket = found.map(|(bucket, _)| bucket);
+        let bucket = bucket.or_else(|| cloudwatch::find(operation).map(|(bucket, _)| bucket))?;
+        Some(self.buckets.lowest(bucket))
     }
 }
 
 fn throttled(service: Service) -> ApiError {
     let code = match service {
         Service::Ecs | Service::CloudTrail | Service::DynamoDb => "ThrottlingException",
-        Service::AutoScaling | Service::Sns => "Throttling",
+        Service::AutoScaling | Service::Sns | Service::CloudWatch => "Throttling",
         Service::Ec2 => {
             return ApiError {
                 status: 503,
@@ -104,6 +138,7 @@ fn server_error(service: Service) -> ApiError {
         Service::AutoScaling | Service::Sns | Service::CloudTrail => "InternalFailure",
         Service::Ec2 => "InternalError",
         Service::DynamoDb => "InternalServerError",
+        Service::CloudWatch => "InternalServiceError",
     };
     ApiError {
         status: 500,
@@ -120,6 +155,7 @@ fn denied(request: &Request) -> ApiError {
         Service::Ec2 => ("UnauthorizedOperation", "ec2"),
         Service::CloudTrail => ("AccessDeniedException", "cloudtrail"),
         Service::DynamoDb => ("AccessDeniedException", "dynamodb"),
+        Service::CloudWatch => ("AccessDenied", "cloudwatch"),
     };
     let message = format!("User is not authorized to perform: {prefix}:{}", request.operation);
     ApiError { status: 403, code: code.to_owned(), message }

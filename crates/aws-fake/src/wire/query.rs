@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Request, Service, unknown_operation};
+use super::{Parameters, Request, Service, unknown_operation};
 use crate::error::ApiError;
 
 /// Deeper keys than any operation has are refused before they are nested.
@@ -37,7 +37,7 @@ pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
         Some("2016-11-15") => Service::Ec2,
         _ => return Err(unknown()),
     };
-    Ok(Request { service, operation, parameters: root.object(service) })
+    Ok(Request { service, operation, parameters: Parameters::Json(root.object(service)) })
 }
 
 impl Node {
@@ -123,7 +123,8 @@ mod tests {
         for (form, expected) in rows {
             let body = format!("Action=Op&Version=2011-01-01&{form}");
             let request = read(body.as_bytes()).expect(form);
-            assert_eq!((request.operation.as_str(), request.parameters), ("Op", expected), "{form}");
+            let read = (request.operation.as_str(), request.parameters);
+            assert_eq!(read, ("Op", Parameters::Json(expected)), "{form}");
         }
     }
 
@@ -132,7 +133,7 @@ mod tests {
         let form =
             "Action=Op&Version=2016-11-15&InstanceId.2=b&InstanceId.1=a&Filter.1.Name=n&Filter.1.Value.1=v";
         let expected = json!({"InstanceId": ["a", "b"], "Filter": [{"Name": "n", "Value": ["v"]}]});
-        assert_eq!(read(form.as_bytes()).map(|request| request.parameters), Ok(expected));
+        assert_eq!(read(form.as_bytes()).map(|request| request.parameters), Ok(Parameters::Json(expected)));
     }
 
     #[test]

@@ -25,6 +25,11 @@ impl Calendar {
         SystemTime::UNIX_EPOCH + self.epoch + at
     }
 
+    /// The moment since the Unix epoch.
+    pub fn since_epoch(self, at: Moment) -> Duration {
+        self.epoch + at
+    }
+
     /// The moment as RFC 3339 with milliseconds, as the query services and events write it.
     pub fn rfc3339(self, at: Moment) -> String {
         milliseconds(self.date(at))

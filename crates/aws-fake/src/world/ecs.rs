@@ -1,25 +1,18 @@
-//! Clusters, container instances and services; tasks as they start and stop.
+//! Container instances and services; tasks as they start and stop.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use rand::Rng;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{
     Happening, World,
     clock::{Moment, Timeline},
+    clusters::{Cluster, Counted, TaskCount},
     names,
     task::{Owner, Size, Stop, Task},
 };
-
-/// A cluster.
-#[derive(Clone, Debug)]
-pub struct Cluster {
-    /// Its name.
-    pub name: String,
-    /// Whether it is there: a deleted one is INACTIVE, and as good as unknown.
-    pub active: Timeline<bool>,
-}
 
 /// Status of a container instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +59,30 @@ pub struct ContainerInstance {
     pub tasks: Vec<String>,
 }
 
+/// How a service's newest deployment stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rollout {
+    /// It is done.
+    #[default]
+    Completed,
+    /// It goes on: the one before it still has the tasks.
+    InProgress,
+    /// It has failed: the one before it still has the tasks.
+    Failed,
+}
+
+impl Rollout {
+    /// As the API writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "COMPLETED",
+            Self::InProgress => "IN_PROGRESS",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
 /// A service.
 #[derive(Clone, Debug)]
 pub struct Service {
@@ -73,14 +90,24 @@ pub struct Service {
     pub name: String,
     /// Name of its cluster.
     pub cluster: String,
+    /// When it was created.
+    pub created_at: Moment,
+    /// Since when it is deleted, if it is.
+    pub deleted_at: Option<Moment>,
+    /// How its newest deployment stands.
+    pub rollout: Timeline<Rollout>,
     /// How many tasks it wants; a daemon one on each instance.
     pub tasks: usize,
     /// Whether it is a daemon service.
     pub daemon: bool,
+    /// Whether tasks that find no room wait for it, as with a capacity provider that scales.
+    pub waits: bool,
     /// What a task takes.
     pub size: Size,
     /// Seconds until a task runs, from and to.
     pub start: (f64, f64),
+    /// How long of that a task is ACTIVATING.
+    pub activating: Duration,
     /// Seconds that a task takes to stop, from and to.
     pub stop: (f64, f64),
     /// Lower limit of running tasks while it moves them, in percent of the wanted number.
@@ -89,13 +116,30 @@ pub struct Service {
     pub maximum_percent: usize,
 }
 
-impl World {
-    /// The cluster by name or ARN, unless it is unknown or deleted at this moment.
-    pub(crate) fn find_cluster(&self, name_or_arn: &str, at: Moment) -> Option<&Cluster> {
-        let cluster = self.clusters.get(names::short_id(name_or_arn))?;
-        (cluster.active.at(at) == Some(true)).then_some(cluster)
-    }
+/// How long a placed task takes until it runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Start {
+    pub(crate) total: Duration,
+    /// How long of that it is ACTIVATING, at the end.
+    pub(crate) activating: Duration,
+}
 
+impl Service {
+    /// Its status at a moment, unless it was not there yet. A deleted one is DRAINING as long as ECS wants a task
+    /// of it (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteService.html>).
+    pub(crate) fn status(&self, cluster: &Cluster, at: Moment) -> Option<&'static str> {
+        if at < self.created_at {
+            return None;
+        }
+        if self.deleted_at.is_none_or(|deleted_at| at < deleted_at) {
+            return Some("ACTIVE");
+        }
+        let tasks = cluster.service_tasks_at(&self.name, at);
+        Some(if tasks == TaskCount::default() { "INACTIVE" } else { "DRAINING" })
+    }
+}
+
+impl World {
     /// The container instances of a cluster that existed at this moment.
     pub(crate) fn members_of(&self, cluster: &str, at: Moment) -> impl Iterator<Item = &ContainerInstance> {
         let all = self.container_instances.values();
@@ -136,6 +180,9 @@ impl World {
             instance.container_instance = Some(id.clone());
         }
         self.container_instances.insert(id, member);
+        if let Some(cluster) = self.clusters.get_mut(cluster) {
+            cluster.count_member(self.now, true);
+        }
         self.reschedule(cluster);
     }
 
@@ -143,11 +190,16 @@ impl World {
     pub(crate) fn set_status(&mut self, id: &str, status: Status) {
         let now = self.now;
         let Some(member) = self.container_instances.get_mut(id) else { return };
-        if member.status.latest() == status {
+        let before = member.status.latest();
+        if before == status {
             return;
         }
         member.status.set(now, status);
         let (instance, cluster) = (member.instance.clone(), member.cluster.clone());
+        let (was_there, is_there) = (before != Status::Inactive, status != Status::Inactive);
+        if let Some(cluster) = self.clusters.get_mut(&cluster).filter(|_| was_there != is_there) {
+            cluster.count_member(now, is_there);
+        }
         self.record(
             "container_instance_state",
             json!({"container_instance": id, "instance": instance, "status": status.name()}),
@@ -155,40 +207,56 @@ impl World {
         self.reschedule(&cluster);
     }
 
-    /// Places a task. `start` is the time until its containers run.
-    pub(crate) fn start_task(
+    /// Creates a task that has no place yet.
+    pub(crate) fn create_task(
         &mut self,
-        member: &str,
+        cluster: &str,
         owner: Owner,
         size: Size,
-        start: Duration,
         stop_takes: Duration,
-    ) -> Option<String> {
+    ) -> String {
         let id = names::resource_id(&mut self.rng);
-        let (now, place) = (self.now, self.container_instances.get_mut(member)?);
-        place.used = place.used.plus(size);
-        place.tasks.push(id.clone());
-        let (cluster, instance, group) = (place.cluster.clone(), place.instance.clone(), owner.group());
         let task = Task {
             id: id.clone(),
-            cluster,
-            container_instance: member.to_owned(),
+            cluster: cluster.to_owned(),
+            container_instance: None,
             owner,
             size,
-            created_at: now,
-            runs_at: now + start,
+            created_at: self.now,
+            placed_at: None,
+            activates_at: Moment::MAX,
+            runs_at: Moment::MAX,
             stop_takes,
             stop: None,
+            counted: Counted::Not,
         };
         self.tasks.insert(id.clone(), task);
+        id
+    }
+
+    /// Places a task that has no place.
+    pub(crate) fn place_task(&mut self, id: &str, member: &str, times: Start) {
+        let now = self.now;
+        let (Some(task), Some(place)) = (self.tasks.get_mut(id), self.container_instances.get_mut(member))
+        else {
+            return;
+        };
+        place.used = place.used.plus(task.size);
+        place.tasks.push(id.to_owned());
+        task.container_instance = Some(member.to_owned());
+        task.placed_at = Some(now);
+        task.runs_at = now + times.total;
+        task.activates_at = task.runs_at.saturating_sub(times.activating).max(now);
+        let (instance, group) = (place.instance.clone(), task.owner.group());
         self.record("task_started", json!({"task": id, "group": group, "instance": instance}));
-        self.later(start, Happening::TaskRuns(id.clone()));
-        Some(id)
+        self.count_task(id, if times.total.is_zero() { Counted::Running } else { Counted::Pending });
+        self.later(times.total, Happening::TaskRuns(id.to_owned()));
     }
 
     pub(crate) fn task_runs(&mut self, id: &str) {
         let Some(task) = self.tasks.get(id).filter(|task| task.stop.is_none()) else { return };
         let (cluster, group) = (task.cluster.clone(), task.owner.group());
+        self.count_task(id, Counted::Running);
         self.record("task_running", json!({"task": id, "group": group}));
         self.reschedule(&cluster);
     }
@@ -200,6 +268,7 @@ impl World {
         let done_at = now + task.stop_takes;
         task.stop = Some(Stop { at: now, done_at, code, reason: reason.to_owned() });
         let group = task.owner.group();
+        self.count_task(id, Counted::Not);
         self.record("task_stopping", json!({"task": id, "group": group, "reason": reason}));
         self.at(done_at, Happening::TaskStopped(id.to_owned()));
     }
@@ -211,6 +280,7 @@ impl World {
         let (last_status, group) = (task.last_status(now), task.owner.group());
         let at = task.stop.as_ref().map_or(now, |stop| stop.at);
         task.stop = Some(Stop { at, done_at: now, code: None, reason: reason.to_owned() });
+        self.count_task(id, Counted::Not);
         self.record("task_killed", json!({"task": id, "group": group, "last_status": last_status}));
         self.task_stopped(id);
     }
@@ -224,7 +294,7 @@ impl World {
             return;
         }
         let (cluster, group, size) = (task.cluster.clone(), task.owner.group(), task.size);
-        let place = self.container_instances.get_mut(&task.container_instance);
+        let place = task.container_instance.as_ref().and_then(|id| self.container_instances.get_mut(id));
         let instance = place.map(|place| {
             place.used = place.used.minus(size);
             place.instance.clone()

@@ -189,7 +189,7 @@ impl World {
         let name = names::short_id(&task.owner.group().replace(':', "/")).to_owned();
         let detail = given(json!({
             "clusterArn": names::cluster_arn(&task.cluster),
-            "containerInstanceArn": names::container_instance_arn(&task.cluster, &task.container_instance),
+            "containerInstanceArn": task.container_instance_arn(),
             "taskArn": arn,
             "group": task.owner.group(),
             "startedBy": task.owner.started_by(),

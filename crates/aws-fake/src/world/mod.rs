@@ -15,6 +15,7 @@ use crate::{
 
 mod calls;
 pub mod clock;
+pub mod clusters;
 pub mod ecs;
 mod events;
 pub mod groups;
@@ -23,6 +24,7 @@ pub mod hooks;
 pub mod identity;
 pub mod launches;
 pub mod machines;
+pub mod metrics;
 pub mod names;
 mod scheduler;
 pub mod script;
@@ -33,13 +35,15 @@ mod truth;
 pub mod values;
 
 use clock::{Calendar, Moment};
-use ecs::{Cluster, ContainerInstance, Service};
+use clusters::Cluster;
+use ecs::{ContainerInstance, Service};
 pub(crate) use events::text_for;
 pub use events::{Attributes, Departure, MessageAttribute, Outgoing, Published};
 use groups::{Group, Instance};
 use history::Entry;
 use hooks::LifecycleAction;
 use machines::Fleet;
+use metrics::MetricStore;
 use tables::Table;
 use task::Task;
 use trail::Trail;
@@ -79,7 +83,8 @@ pub struct World {
     pub(crate) topics: BTreeSet<String>,
     pub(crate) clusters: BTreeMap<String, Cluster>,
     pub(crate) container_instances: BTreeMap<String, ContainerInstance>,
-    pub(crate) services: Vec<Service>,
+    /// By the name of their cluster.
+    pub(crate) services: BTreeMap<String, Vec<Service>>,
     pub(crate) tasks: BTreeMap<String, Task>,
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) instances: BTreeMap<String, Instance>,
@@ -92,6 +97,7 @@ pub struct World {
     pub(crate) zones: BTreeSet<String>,
     pub(crate) trail: Trail,
     pub(crate) tables: BTreeMap<String, Table>,
+    pub(crate) metrics: MetricStore,
     pub(crate) published: Vec<Published>,
     /// Ordered by moment, then by the order in which things were put down.
     agenda: BTreeMap<(Moment, u64), Happening>,
@@ -115,6 +121,7 @@ impl World {
             zones: launches::ZONES.map(str::to_owned).into(),
             trail: Trail::default(),
             tables: BTreeMap::new(),
+            metrics: MetricStore::default(),
             published: Vec::new(),
             settings,
             faults,
@@ -122,7 +129,7 @@ impl World {
             topics: BTreeSet::new(),
             clusters: BTreeMap::new(),
             container_instances: BTreeMap::new(),
-            services: Vec::new(),
+            services: BTreeMap::new(),
             tasks: BTreeMap::new(),
             groups: BTreeMap::new(),
             instances: BTreeMap::new(),

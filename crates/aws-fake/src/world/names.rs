@@ -58,6 +58,21 @@ pub fn cluster_arn(cluster: &str) -> String {
     format!("arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{cluster}")
 }
 
+/// Whether something is a name, or an ARN of this account and region.
+pub fn is_here(name_or_arn: &str) -> bool {
+    !name_or_arn.starts_with("arn:") || name_or_arn.starts_with(&format!("arn:aws:ecs:{REGION}:{ACCOUNT}:"))
+}
+
+/// ARN of a service.
+pub fn service_arn(cluster: &str, service: &str) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service/{cluster}/{service}")
+}
+
+/// ARN of a task definition.
+pub fn task_definition_arn(family: &str, revision: u32) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{family}:{revision}")
+}
+
 /// ARN of a container instance.
 pub fn container_instance_arn(cluster: &str, id: &str) -> String {
     format!("arn:aws:ecs:{REGION}:{ACCOUNT}:container-instance/{cluster}/{id}")

@@ -5,11 +5,12 @@
 //! pending service tasks are stopped at once, running ones as the limits allow, tasks outside services are
 //! left alone, and daemon tasks go last.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use super::{
     World,
-    ecs::{Service, Status},
+    clusters::Counted,
+    ecs::{Service, Start, Status},
     task::Owner,
 };
 
@@ -40,10 +41,10 @@ impl World {
         if self.find_cluster(cluster, self.now).is_none() {
             return;
         }
-        let services = self.services.iter().filter(|service| service.cluster == cluster);
-        let services: Vec<Service> = services.cloned().collect();
+        let services = self.services_of(cluster).to_vec();
         for service in &services {
-            if service.daemon { self.place_daemons(service) } else { self.balance(service) }
+            let is_daemon = service.daemon && service.deleted_at.is_none();
+            if is_daemon { self.place_daemons(service) } else { self.balance(service) }
         }
     }
 
@@ -68,13 +69,7 @@ impl World {
         for (_, pending, _) in leaving.extract_if(.., |(_, _, runs)| !*runs) {
             self.stop_task(&pending, Some("ServiceSchedulerInitiated"), MOVED);
         }
-        let mut wanted = service.tasks.saturating_sub(staying.len());
-        let mut allowed = service.ceiling().saturating_sub(staying.len() + leaving.len());
-        let mut places = if wanted.min(allowed) > 0 { self.places_for(service) } else { Places::new() };
-        while wanted > 0 && allowed > 0 && self.place(service, &mut places) {
-            wanted -= 1;
-            allowed -= 1;
-        }
+        self.fill(service, staying.len(), leaving.len());
         let may_go = running.saturating_sub(service.floor());
         for (_, id, _) in leaving.iter().take(may_go) {
             self.stop_task(id, Some("ServiceSchedulerInitiated"), MOVED);
@@ -85,6 +80,47 @@ impl World {
         for (_, id, _) in staying.iter().rev().take(if leaving.is_empty() { surplus } else { 0 }) {
             self.stop_task(id, Some("ServiceSchedulerInitiated"), MOVED);
         }
+    }
+
+    /// Starts the tasks that are missing, those that wait for room first; what finds none waits, if the
+    /// service's tasks do.
+    fn fill(&mut self, service: &Service, staying: usize, leaving: usize) {
+        let mut waiting = self.waiting_of(service);
+        let mut wanted = service.tasks.saturating_sub(staying);
+        let mut allowed = service.ceiling().saturating_sub(staying + leaving);
+        for surplus in waiting.split_off(wanted.min(waiting.len())) {
+            self.stop_task(&surplus, Some("ServiceSchedulerInitiated"), MOVED);
+        }
+        let mut places = if wanted.min(allowed) > 0 { self.places_for(service) } else { Places::new() };
+        let mut waiting = waiting.into_iter();
+        while wanted > 0 && allowed > 0 {
+            let Some(place) = places.pop_first() else { break };
+            self.place(service, waiting.next(), place, &mut places);
+            wanted -= 1;
+            allowed -= 1;
+        }
+        let new = wanted.min(allowed).saturating_sub(waiting.len());
+        for _ in 0..if service.waits { new } else { 0 } {
+            let stop = self.between(service.stop);
+            let id = self.create_task(&service.cluster, service.owner(), service.size, stop);
+            self.count_task(&id, Counted::Pending);
+            if let Some(cluster) = self.clusters.get_mut(&service.cluster) {
+                cluster.waiting.push(id);
+            }
+        }
+    }
+
+    /// The service's tasks that wait for room, oldest first.
+    fn waiting_of(&mut self, service: &Service) -> Vec<String> {
+        let Some(cluster) = self.clusters.get_mut(&service.cluster) else { return Vec::new() };
+        let tasks = &self.tasks;
+        let task = |id: &String| tasks.get(id).filter(|task| task.placed_at.is_none() && task.stop.is_none());
+        cluster.waiting.retain(|id| task(id).is_some());
+        let own = cluster
+            .waiting
+            .iter()
+            .filter(|id| task(id).is_some_and(|task| task.owner.is_service(&service.name)));
+        own.cloned().collect()
     }
 
     /// Where a task of the service could go: where there are fewest of it first, then where most is free.
@@ -103,22 +139,40 @@ impl World {
         places.collect()
     }
 
-    /// Starts one task in the best place; false when it fits nowhere.
-    fn place(&mut self, service: &Service, places: &mut Places) -> bool {
-        let Some((own, _, id)) = places.pop_first() else { return false };
-        self.start_service_task(&id, service);
-        let place = self.container_instances.get(&id);
-        if let Some(place) = place.filter(|place| service.size.fits(place.size, place.used)) {
-            places.insert((own + 1, place.used.memory, id));
+    /// Puts one task in a place: this one that waits for it, or a new one.
+    fn place(
+        &mut self,
+        service: &Service,
+        waiting: Option<String>,
+        (own, _, member): (usize, u32, String),
+        places: &mut Places,
+    ) {
+        match waiting {
+            None => self.start_service_task(&member, service),
+            Some(task) => {
+                let times = self.start_times(service);
+                self.place_task(&task, &member, times);
+            }
         }
-        true
+        let place = self.container_instances.get(&member);
+        if let Some(place) = place.filter(|place| service.size.fits(place.size, place.used)) {
+            places.insert((own + 1, place.used.memory, member));
+        }
     }
 
     fn start_service_task(&mut self, member: &str, service: &Service) {
-        // Before its first moment has passed a World is being set up: its tasks run already.
-        let start = if self.now.is_zero() { Duration::ZERO } else { self.between(service.start) };
+        let times = self.start_times(service);
         let stop = self.between(service.stop);
-        self.start_task(member, service.owner(), service.size, start, stop);
+        let task = self.create_task(&service.cluster, service.owner(), service.size, stop);
+        self.place_task(&task, member, times);
+    }
+
+    fn start_times(&mut self, service: &Service) -> Start {
+        // Before its first moment has passed a World is being set up: its tasks run already.
+        if self.now.is_zero() {
+            return Start::default();
+        }
+        Start { total: self.between(service.start), activating: service.activating }
     }
 
     /// One daemon task on each ACTIVE instance; on a DRAINING one it stops when everything else has.

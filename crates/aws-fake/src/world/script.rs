@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     Happening, World,
     clock::Moment,
-    ecs::Status,
+    ecs::{Start, Status},
     groups::LifecycleState,
     hooks::{ActionResult, EndedBy, Outcome},
     task::{Owner, Size},
@@ -102,14 +102,6 @@ impl World {
         id
     }
 
-    /// Deletes a cluster.
-    pub fn delete_cluster(&mut self, cluster: &str) {
-        let now = self.now;
-        if let Some(cluster) = self.clusters.get_mut(cluster) {
-            cluster.active.set(now, false);
-        }
-    }
-
     /// Runs a task outside any service on an instance; with `ends_after` it stops by itself then.
     /// Answers the task's id, none when the instance is not registered.
     pub fn run_standalone(
@@ -121,8 +113,9 @@ impl World {
     ) -> Option<String> {
         let member = self.container_instance_of(instance)?.id.clone();
         let owner = Owner::Family(family.to_owned());
-        let task =
-            self.start_task(&member, owner, Size { cpu: 64, memory: 64 }, Duration::ZERO, stop_takes)?;
+        let cluster = self.container_instances.get(&member)?.cluster.clone();
+        let task = self.create_task(&cluster, owner, Size { cpu: 64, memory: 64 }, stop_takes);
+        self.place_task(&task, &member, Start::default());
         if let Some(end) = ends_after {
             self.later(end, Happening::TaskEnds(task.clone()));
         }

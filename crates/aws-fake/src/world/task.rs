@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::clock::Moment;
+use super::{clock::Moment, clusters::Counted, names};
 
 /// CPU units and MiB of memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,14 +55,26 @@ impl Owner {
         }
     }
 
+    /// Name of the service or of the family.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Service { name, .. } | Self::Family(name) => name,
+        }
+    }
+
     /// The task's `startedBy`.
     pub fn started_by(&self) -> Option<&'static str> {
         matches!(self, Self::Service { .. }).then_some("ecs-svc/9223370556150183303")
     }
 
+    /// Name of the service that it belongs to, if any.
+    pub fn service(&self) -> Option<&str> {
+        if let Self::Service { name, .. } = self { Some(name) } else { None }
+    }
+
     /// Whether it belongs to this service.
     pub fn is_service(&self, service: &str) -> bool {
-        matches!(self, Self::Service { name, .. } if name == service)
+        self.service() == Some(service)
     }
 
     /// Whether it belongs to a daemon service.
@@ -84,27 +96,33 @@ pub struct Stop {
     pub reason: String,
 }
 
-/// A task on a container instance. Its status follows from its times, so the past can be read too.
+/// A task. Its status follows from its times, so the past can be read too.
 #[derive(Clone, Debug)]
 pub struct Task {
     /// 32 hexadecimal digits.
     pub id: String,
     /// Name of its cluster.
     pub cluster: String,
-    /// Id of its container instance.
-    pub container_instance: String,
+    /// Id of its container instance, once it has one.
+    pub container_instance: Option<String>,
     /// Who started it.
     pub owner: Owner,
     /// What it takes of its instance until it is STOPPED.
     pub size: Size,
-    /// When it was placed.
+    /// When it was created.
     pub created_at: Moment,
+    /// When it was placed, if it has found room.
+    pub placed_at: Option<Moment>,
+    /// When its containers run, but are not in service yet.
+    pub activates_at: Moment,
     /// When its containers run.
     pub runs_at: Moment,
     /// From desired STOPPED to last status STOPPED: the application's own shutdown.
     pub stop_takes: Duration,
     /// Its end, once that is decided.
     pub stop: Option<Stop>,
+    /// As what its cluster counts it now.
+    pub counted: Counted,
 }
 
 /// ECS lists stopped tasks for about an hour.
@@ -114,6 +132,11 @@ impl Task {
     /// Whether the API knows it at this moment.
     pub fn is_known(&self, at: Moment) -> bool {
         self.created_at <= at && self.stop.as_ref().is_none_or(|stop| at < stop.done_at + REMEMBERED)
+    }
+
+    /// ARN of its container instance, if it has one.
+    pub fn container_instance_arn(&self) -> Option<String> {
+        self.container_instance.as_ref().map(|id| names::container_instance_arn(&self.cluster, id))
     }
 
     /// What ECS wants of it.
@@ -136,7 +159,9 @@ impl Task {
                     "DEPROVISIONING"
                 }
             }
-            _ if at < self.runs_at => "PENDING",
+            _ if self.placed_at.is_none_or(|placed_at| at < placed_at) => "PROVISIONING",
+            _ if at < self.activates_at => "PENDING",
+            _ if at < self.runs_at => "ACTIVATING",
             _ => "RUNNING",
         }
     }
@@ -162,16 +187,21 @@ mod tests {
         let task = Task {
             id: "t".into(),
             cluster: "prod".into(),
-            container_instance: "c".into(),
+            container_instance: Some("c".into()),
             owner: Owner::Family("batch".into()),
             size: Size::default(),
-            created_at: at(10),
+            created_at: at(8),
+            placed_at: Some(at(10)),
+            activates_at: at(12),
             runs_at: at(13),
             stop_takes: at(20),
             stop: Some(Stop { at: at(100), done_at: at(120), code: None, reason: String::new() }),
+            counted: Counted::Not,
         };
         let rows = [
+            (8, "RUNNING", "PROVISIONING"),
             (10, "RUNNING", "PENDING"),
+            (12, "RUNNING", "ACTIVATING"),
             (13, "RUNNING", "RUNNING"),
             (100, "STOPPED", "DEACTIVATING"),
             (102, "STOPPED", "STOPPING"),
@@ -182,7 +212,7 @@ mod tests {
             let seen = (task.desired_status(at(second)), task.last_status(at(second)));
             assert_eq!(seen, (desired, last), "after {second} s");
         }
-        let known: Vec<_> = [9, 10, 3_719, 3_720].map(|second| task.is_known(at(second))).into();
+        let known: Vec<_> = [7, 8, 3_719, 3_720].map(|second| task.is_known(at(second))).into();
         assert_eq!(known, [false, true, true, false], "listed until an hour after its stop");
     }
 }

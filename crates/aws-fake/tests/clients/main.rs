@@ -7,8 +7,10 @@ use std::fmt::Debug;
 use aws_fake::{FakeAws, scenario::Scenario};
 use aws_sdk_autoscaling::error::ProvideErrorMetadata;
 
+mod clusters;
 mod ecs;
 mod scaling;
+mod services;
 mod sns;
 mod time;
 

@@ -274,7 +274,9 @@ async fn short_pages_partial_batches_and_stale_reads_lose_nothing() {
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     world.fake.with(|world| {
         let ids: Vec<String> = world.machines().map(|one| one.id.clone()).collect();
-        ids.iter().for_each(|id| world.delete_tag(id, "CreatedBy"));
+        for id in &ids {
+            world.delete_tag(id, "CreatedBy");
+        }
     });
     world.run("e-2").await;
     assert_eq!(world.tagged("CreatedBy", "ann"), 60);

@@ -3,13 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    Answer,
-    ecs::{MOST, cluster, failure, ids, input, page_size, short},
-    page,
-};
+use super::{MOST, cluster, failure, ids, input, page_size, short};
 use crate::{
     error::ApiError,
+    services::{Answer, page},
     world::{
         World,
         clock::{Calendar, Moment},
@@ -48,7 +45,7 @@ pub(super) fn list(world: &mut World, parameters: Value) -> Answer {
         })
         .map(|task| names::task_arn(&cluster, &task.id))
         .collect();
-    let (arns, next) = page(arns, ask.next_token.as_deref(), page_size(ask.max_results)?)?;
+    let (arns, next) = page(arns, ask.next_token.as_deref(), page_size(ask.max_results, MOST)?)?;
     Ok(json!({"taskArns": arns, "nextToken": next}))
 }
 
@@ -108,7 +105,7 @@ fn describe_one(calendar: Calendar, task: &Task, at: Moment, tags: bool) -> Valu
     json!({
         "taskArn": names::task_arn(&task.cluster, &task.id),
         "clusterArn": names::cluster_arn(&task.cluster),
-        "containerInstanceArn": names::container_instance_arn(&task.cluster, &task.container_instance),
+        "containerInstanceArn": task.container_instance_arn(),
         "group": task.owner.group(),
         "startedBy": task.owner.started_by(),
         "launchType": "EC2",
@@ -122,7 +119,26 @@ fn describe_one(calendar: Calendar, task: &Task, at: Moment, tags: bool) -> Valu
         "stoppedReason": stop.map(|stop| &stop.reason),
         "cpu": task.size.cpu.to_string(),
         "memory": task.size.memory.to_string(),
+        "containers": [container(task, at)],
         "tags": tags.then(|| json!([])),
+    })
+}
+
+/// A task's one container, which takes all that the task does. ECS knows of it what the agent says, and so
+/// nothing but PENDING before it runs.
+fn container(task: &Task, at: Moment) -> Value {
+    let last_status = match task.last_status(at) {
+        "STOPPED" => "STOPPED",
+        "PROVISIONING" | "PENDING" => "PENDING",
+        _ => "RUNNING",
+    };
+    json!({
+        "containerArn": format!("{}/{}", names::task_arn(&task.cluster, &task.id).replace(":task/", ":container/"), task.id),
+        "taskArn": names::task_arn(&task.cluster, &task.id),
+        "name": task.owner.name(),
+        "lastStatus": last_status,
+        "cpu": task.size.cpu.to_string(),
+        "memory": task.size.memory.to_string(),
     })
 }
 

@@ -1,21 +1,29 @@
 //! Amazon ECS: the operations, and what they share.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Operation, container_instances, page, tasks};
+use super::Operation;
 use crate::{
     buckets::Bucket,
     error::ApiError,
     world::{World, clock::Moment, names},
 };
 
+mod clusters;
+mod container_instances;
+mod filters;
+mod services;
+mod tasks;
+
 /// Items of a page at most, and ids of a describe call at most.
-pub(super) const MOST: usize = 100;
+const MOST: usize = 100;
 
 pub(super) fn find(operation: &str) -> Option<(Bucket, Operation)> {
     let found: (Bucket, Operation) = match operation {
-        "ListClusters" => (Bucket::EcsClusterRead, list_clusters),
+        "ListClusters" => (Bucket::EcsClusterRead, clusters::list),
+        "DescribeClusters" => (Bucket::EcsClusterRead, clusters::describe),
+        "ListServices" => (Bucket::EcsServiceRead, services::list),
+        "DescribeServices" => (Bucket::EcsServiceRead, services::describe),
         "ListContainerInstances" => (Bucket::EcsRead, container_instances::list),
         "DescribeContainerInstances" => (Bucket::EcsRead, container_instances::describe),
         "UpdateContainerInstancesState" => (Bucket::EcsWrite, container_instances::update_state),
@@ -28,20 +36,20 @@ pub(super) fn find(operation: &str) -> Option<(Bucket, Operation)> {
     Some(found)
 }
 
-pub(super) fn input<T: serde::de::DeserializeOwned>(parameters: Value) -> Result<T, ApiError> {
+fn input<T: serde::de::DeserializeOwned>(parameters: Value) -> Result<T, ApiError> {
     super::input(parameters, "InvalidParameterException")
 }
 
 /// Name of the cluster that a call means; without one ECS takes `default`.
-pub(super) fn cluster(world: &World, name: Option<&str>, at: Moment) -> Result<String, ApiError> {
+fn cluster(world: &World, name: Option<&str>, at: Moment) -> Result<String, ApiError> {
     let found = world.find_cluster(name.unwrap_or("default"), at);
     found.map(|cluster| cluster.name.clone()).ok_or_else(ApiError::cluster_not_found)
 }
 
-/// A page's size: 1 to 100, 100 unless said.
-pub(super) fn page_size(asked: Option<usize>) -> Result<usize, ApiError> {
+/// A page's size: 1 to 100 where it is said.
+fn page_size(asked: Option<usize>, unless_said: usize) -> Result<usize, ApiError> {
     match asked {
-        None => Ok(MOST),
+        None => Ok(unless_said),
         Some(asked) if (1..=MOST).contains(&asked) => Ok(asked),
         Some(asked) => {
             Err(ApiError::invalid_parameter(format!("maxResults must be 1 to {MOST}, not {asked}")))
@@ -51,7 +59,7 @@ pub(super) fn page_size(asked: Option<usize>) -> Result<usize, ApiError> {
 
 /// Short ids of a describe or update call: at least one, at most so many, each 32 hexadecimal digits
 /// or an ARN that ends in them.
-pub(super) fn ids(name: &str, given: &[String], most: usize) -> Result<Vec<String>, ApiError> {
+fn ids(name: &str, given: &[String], most: usize) -> Result<Vec<String>, ApiError> {
     if given.is_empty() {
         return Err(ApiError::invalid_parameter(format!("{name} cannot be empty.")));
     }
@@ -62,7 +70,7 @@ pub(super) fn ids(name: &str, given: &[String], most: usize) -> Result<Vec<Strin
 }
 
 /// The short form of one id.
-pub(super) fn short(name: &str, id: &str) -> Result<String, ApiError> {
+fn short(name: &str, id: &str) -> Result<String, ApiError> {
     let short = names::short_id(id);
     let is_id = short.len() == 32 && short.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_arn = short.len() == id.len() || id.starts_with("arn:aws:ecs:");
@@ -74,22 +82,6 @@ pub(super) fn short(name: &str, id: &str) -> Result<String, ApiError> {
 }
 
 /// An entry of `failures[]`.
-pub(super) fn failure(arn: &str, reason: &str) -> Value {
+fn failure(arn: &str, reason: &str) -> Value {
     json!({"arn": arn, "reason": reason})
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ListClusters {
-    max_results: Option<usize>,
-    next_token: Option<String>,
-}
-
-fn list_clusters(world: &mut World, parameters: Value) -> Answer {
-    let ask: ListClusters = input(parameters)?;
-    let at = world.read_moment();
-    let active = world.clusters.values().filter(|cluster| cluster.active.at(at) == Some(true));
-    let arns = active.map(|cluster| names::cluster_arn(&cluster.name)).collect();
-    let (arns, next) = page(arns, ask.next_token.as_deref(), page_size(ask.max_results)?)?;
-    Ok(json!({"clusterArns": arns, "nextToken": next}))
 }

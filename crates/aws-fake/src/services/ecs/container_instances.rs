@@ -3,13 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    Answer,
-    ecs::{MOST, cluster, failure, ids, input, page_size, short},
-    page,
-};
+use super::{MOST, cluster, failure, filters::Filter, ids, input, page_size, short};
 use crate::{
     error::ApiError,
+    services::{Answer, page},
     world::{
         World,
         clock::Moment,
@@ -40,16 +37,16 @@ pub(super) fn list(world: &mut World, parameters: Value) -> Answer {
     let ask: List = input(parameters)?;
     let at = world.read_moment();
     let cluster = cluster(world, ask.cluster.as_deref(), at)?;
-    let wanted = ask.filter.as_deref().map(instances_of_filter).transpose()?;
+    let wanted = ask.filter.as_deref().map(Filter::read).transpose()?;
     let wanted = wanted.filter(|_| !world.settings.ignore_filters);
     let status = ask.status.as_deref().map(parse_status).transpose()?;
     let members = world.members_of(&cluster, at).filter(|member| {
         let now = member.status.at(at);
         let by_status = status.map_or(now != Some(Status::Inactive), |status| now == Some(status));
-        by_status && wanted.as_ref().is_none_or(|wanted| wanted.contains(&member.instance))
+        by_status && wanted.as_ref().is_none_or(|wanted| wanted.takes(member, at))
     });
     let arns = members.map(|member| names::container_instance_arn(&cluster, &member.id)).collect();
-    let (arns, next) = page(arns, ask.next_token.as_deref(), page_size(ask.max_results)?)?;
+    let (arns, next) = page(arns, ask.next_token.as_deref(), page_size(ask.max_results, MOST)?)?;
     Ok(json!({"containerInstanceArns": arns, "nextToken": next}))
 }
 
@@ -57,22 +54,6 @@ fn parse_status(text: &str) -> Result<Status, ApiError> {
     let all = [Status::Active, Status::Draining, Status::Inactive];
     let found = all.into_iter().find(|status| status.name() == text);
     found.ok_or_else(|| ApiError::invalid_parameter(format!("status cannot be {text}")))
-}
-
-/// The instances that a filter names. Of the cluster query language there are the two expressions
-/// `ec2InstanceId==i-…` and `ec2InstanceId in [i-…, i-…]`; anything else is refused.
-fn instances_of_filter(filter: &str) -> Result<Vec<String>, ApiError> {
-    let invalid = || ApiError::invalid_parameter(format!("Invalid filter expression: {filter}"));
-    let rest = filter.trim().strip_prefix("ec2InstanceId").ok_or_else(invalid)?.trim_start();
-    let listed = if let Some(one) = rest.strip_prefix("==") {
-        one
-    } else {
-        let list = rest.strip_prefix("in").ok_or_else(invalid)?.trim();
-        list.strip_prefix('[').and_then(|list| list.strip_suffix(']')).ok_or_else(invalid)?
-    };
-    let instances: Vec<_> = listed.split(',').map(|id| id.trim().to_owned()).collect();
-    let single = !rest.starts_with("==") || instances.len() == 1;
-    if single && instances.iter().all(|id| id.starts_with("i-")) { Ok(instances) } else { Err(invalid()) }
 }
 
 #[derive(Deserialize)]
@@ -112,7 +93,7 @@ pub(super) fn describe(world: &mut World, parameters: Value) -> Answer {
 fn describe_one(world: &World, member: &ContainerInstance, at: Moment, include: &[Include]) -> Option<Value> {
     let status = member.status.at(at)?;
     let wanted: Vec<_> = world.tasks_on(member, at).filter(|task| task.is_wanted(at)).collect();
-    let pending = wanted.iter().filter(|task| task.last_status(at) == "PENDING").count();
+    let pending = wanted.iter().filter(|task| task.last_status(at) != "RUNNING").count();
     let held = world.tasks_on(member, at).filter(|task| !task.is_stopped(at));
     let used = held.fold(Size::default(), |used, task| used.plus(task.size));
     let zone = world.instances.get(&member.instance).map(|instance| instance.zone);
@@ -263,29 +244,4 @@ pub(super) fn put_attributes(world: &mut World, parameters: Value) -> Answer {
         }
     }
     Ok(json!({"attributes": put}))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn filters_are_read() {
-        let rows = [
-            ("ec2InstanceId==i-1", Some(vec!["i-1"])),
-            (" ec2InstanceId == i-1 ", Some(vec!["i-1"])),
-            ("ec2InstanceId in [i-1]", Some(vec!["i-1"])),
-            ("ec2InstanceId in [i-1, i-2,i-3]", Some(vec!["i-1", "i-2", "i-3"])),
-            ("ec2InstanceId==i-1, i-2", None),
-            ("ec2InstanceId in []", None),
-            ("ec2InstanceId in i-1", None),
-            ("ec2InstanceId", None),
-            ("attribute:zone == a", None),
-            ("", None),
-        ];
-        for (filter, expected) in rows {
-            let expected = expected.map(|ids| ids.into_iter().map(str::to_owned).collect::<Vec<_>>());
-            assert_eq!(instances_of_filter(filter).ok(), expected, "{filter}");
-        }
-    }
 }
