@@ -63,7 +63,8 @@ pub struct Clients {
 
 impl Clients {
     /// Makes the clients. What fails is tried again within a tick, so they are less patient than those of other functions:
-    /// an attempt has half a period, and retries begin after a twentieth of it.
+    /// retries begin after a twentieth of a period, and an attempt has half of one. But no less than the first call of a cold
+    /// start may take, with the handshake in a fraction of a core; a shorter tick ends it by itself.
     #[must_use]
     pub fn new(config: &SdkConfig, period: Duration, meter: &Meter) -> Self {
         let retries = RetryConfig::standard()
@@ -71,7 +72,7 @@ impl Clients {
             .with_initial_backoff(period / 20)
             .with_max_backoff(period / 4);
         let timeouts = TimeoutConfig::builder()
-            .operation_attempt_timeout(sdk::ATTEMPT_TIMEOUT.min(period / 2))
+            .operation_attempt_timeout(sdk::ATTEMPT_TIMEOUT.min(period / 2).max(sdk::ATTEMPT_TIMEOUT / 2))
             .operation_timeout(sdk::OPERATION_TIMEOUT);
         let config = config.to_builder().retry_config(retries).timeout_config(timeouts.build()).build();
         let ecs = aws_sdk_ecs::config::Builder::from(&config).interceptor(meter.clone());

@@ -154,13 +154,12 @@ impl<'f> Run<'f> {
     /// Begins a tick, unless it is too late for it.
     fn begin(&mut self, due: Timestamp, next: Timestamp, deadline: Timestamp) {
         let (writer, done) = (self.writer, self.done);
-        let now = writer.now();
-        if is_late(due, now, writer.settings.period) {
+        if is_late(due, writer.now(), writer.settings.period) {
             lock(done).skipped += 1;
             writer.meter.counts().skipped += 1;
             return;
         }
-        let lag = now.duration_since(due).as_secs_f64() * 1_000.0;
+        let lag = writer.lag(due);
         lock(done).lags.push(lag);
         writer.meter.counts().lags.push(lag);
         self.work.push(tick(writer, done, due, next).boxed());

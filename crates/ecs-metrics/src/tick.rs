@@ -38,6 +38,9 @@ impl EcsMetrics {
             return Ok(skipped("the tick's time is over"));
         }
         self.wait_until(due).await;
+        if tick.time.is_some() {
+            self.meter.counts().lags.push(self.lag(due));
+        }
         let end = later(due, period);
         let answer =
             self.in_time(end, self.whole(tick.clusters.as_deref(), due)).await.unwrap_or(Err(Error::Late));
@@ -101,6 +104,11 @@ impl EcsMetrics {
             tracing::error!(data, kind = ?fault.kind, "not written: {fault}");
         }
         failed.iter().map(|(data, _)| data).sum()
+    }
+
+    /// Milliseconds since a tick was due.
+    pub(crate) fn lag(&self, due: Timestamp) -> f64 {
+        self.now().duration_since(due).as_secs_f64() * 1_000.0
     }
 
     /// What comes of something before a moment; none if it takes longer.

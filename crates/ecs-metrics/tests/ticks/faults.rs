@@ -31,7 +31,7 @@ async fn one_batch_in_ten_throttled_loses_nothing() {
         let (log, _guard) = Log::of("aws_helpers::emf");
         let mut scenario = clusters(count);
         for operation in ["DescribeClusters", "PutMetricData"] {
-            scenario = failing(scenario, operation, Calls::Probability(0.1), FaultKind::Throttle);
+            scenario = failing(scenario, operation, Calls::Every(10), FaultKind::Throttle);
         }
         let (world, answer) = World::minute(scenario, &[("PERIOD_SECONDS", period)]).await;
         let failed = answer["failed"].as_u64().unwrap();
@@ -39,7 +39,9 @@ async fn one_batch_in_ten_throttled_loses_nothing() {
         assert_eq!(world.ticks(), each_once(0, 60, period.parse().unwrap()), "{period} s");
         let sum = |name: &str| own(&log, name).iter().sum::<usize>();
         let (calls, throttled) = (sum("ApiCalls"), sum("ThrottledCalls"));
-        assert!((calls / 20..calls / 7).contains(&throttled), "{throttled} of {calls}");
+        let refused = world.fake.with(|world| world.calls().filter(|(_, _, error)| error.is_some()).count());
+        assert_eq!(throttled, refused, "{period} s");
+        assert!(throttled > calls / 11, "{throttled} of {calls}");
     }
 }
 
