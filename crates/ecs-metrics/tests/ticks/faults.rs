@@ -1,5 +1,7 @@
 //! What fails is lost alone.
 
+use std::time::Duration;
+
 use aws_fake::faults::{Calls, Fault, FaultKind};
 use aws_fake::log::Log;
 use aws_fake::scenario::Scenario;
@@ -81,6 +83,14 @@ async fn a_tick_that_fails_does_not_delay_the_next() {
         assert_eq!(own(&log, "FailedTicks").iter().sum::<usize>(), failed);
         let ticks = world.ticks();
         assert!(ticks.values().all(|times| *times == 1), "{operation} {kind:?}");
+        let slowest = world.fake.with(|world| {
+            let begin = u64::try_from(crate::harness::at(0).as_second()).unwrap();
+            let took = |datum: aws_fake::world::metrics::Datum| {
+                datum.received.saturating_sub(datum.timestamp - Duration::from_secs(begin))
+            };
+            world.metric_data().map(took).max().unwrap()
+        });
+        assert!(slowest <= Duration::from_secs(1), "{operation} {kind:?}: {slowest:?}, and the next was due");
         assert_eq!(
             ticks.len() as u64,
             answer["ticks"].as_u64().unwrap(),
