@@ -64,3 +64,17 @@ def furnish(clients: Clients) -> str:
     for member in members:
         ecs.start_task(cluster=CLUSTER, taskDefinition="web", containerInstances=[member], startedBy="ecs-svc/1")
     return clients("sns").create_topic(Name="drain")["TopicArn"]
+
+
+def furnish_services(clients: Clients) -> None:
+    """The same with the demo scenario's services."""
+    furnish(clients)
+    for name, strategy in (("web", "REPLICA"), ("api", "REPLICA"), ("log-agent", "DAEMON")):
+        clients("ecs").create_service(
+            cluster=CLUSTER,
+            serviceName=name,
+            taskDefinition="web",
+            desiredCount=2,
+            launchType="EC2",
+            schedulingStrategy=strategy,
+        )

@@ -44,6 +44,9 @@ pub async fn clusters(clients: &Clients, names: &[String]) -> Sight {
             Err(failed) => sight.failed.push(failed),
         }
     }
+    // One that is named twice, or by name and by ARN, is answered twice.
+    sight.clusters.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    sight.clusters.dedup_by(|one, other| one.name == other.name);
     sight
 }
 

@@ -113,7 +113,7 @@ async fn what_is_out_of_its_limits_is_refused() {
         ("too few counts", "x", one(|datum| datum.set_values(many(2)).set_counts(many(1))), Some(value)),
         ("only counts", "x", one(|datum| datum.value(1.0).set_counts(many(1))), Some(both)),
         ("a count of 0", "x", one(|datum| datum.values(1.0).counts(0.0)), Some(value)),
-        ("value and values", "x", one(|datum| datum.value(1.0).values(1.0)), Some(both)),
+        ("value and values", "x", one(|datum| datum.value(1.0).values(1.0)), Some(value)),
         (
             "a value that is none among values",
             "x",

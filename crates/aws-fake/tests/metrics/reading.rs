@@ -164,7 +164,7 @@ async fn wrong_statistics_are_refused() {
         ("a period of 0 s", ask(0), "InvalidParameterValue"),
         ("no statistics", ask(60).set_statistics(None), "InvalidParameterCombination"),
         ("another statistic", ask(60).statistics("p99".into()), "InvalidParameterValue"),
-        ("an end before the start", ask(60).end_time(at(-1_000)), "InvalidParameterCombination"),
+        ("an end before the start", ask(60).end_time(at(-1_000)), "InvalidParameterValue"),
         ("1,441 points", ask(1).end_time(at(1_441_000)), "InvalidParameterCombination"),
         ("no metric", ask(60).set_metric_name(None), "MissingParameter"),
         ("another unit", ask(60).unit("Tasks".into()), "InvalidParameterValue"),

@@ -14,6 +14,7 @@ async fn each_event_gets_its_answer() {
         (json!({}), two(json!([]))),
         (json!({"ECSClusterName": "c-0"}), one.clone()),
         (json!({"ECSClusterName": arn}), one.clone()),
+        (json!({"clusters": ["c-0", arn, "c-0"]}), one.clone()),
         (json!({"ECSClusterName": "nope"}), none),
         (json!({"clusters": ["c-0", "c-1"]}), two(json!([]))),
         (json!({"clusters": ["c-0", "nope", "c-1"]}), two(json!(["nope"]))),

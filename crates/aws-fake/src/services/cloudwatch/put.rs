@@ -155,6 +155,9 @@ fn values(
         (None, Some(values), None) => many(within, &values, counts),
         (None, None, Some(set)) => set.check(within),
         (None, None, None) => within.required("Value", None),
+        (Some(_), Some(_), None) => {
+            Err(within.invalid("Values", "beside Value, which are mutually exclusive"))
+        }
         _ => Err(combination(within.place("Value, Values and StatisticValues are mutually exclusive."))),
     }
 }

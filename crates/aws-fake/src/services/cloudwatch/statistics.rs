@@ -50,8 +50,8 @@ pub(super) fn get(world: &mut World, parameters: &Raw) -> Answer {
         return Err(invalid("Statistics", other));
     }
     ask.unit.as_deref().map(|name| unit(Within::Request, name)).transpose()?;
-    let window = Window::new(world, from, to)
-        .ok_or_else(|| combination("The parameter StartTime must be less than the parameter EndTime."))?;
+    let window =
+        Window::new(world, from, to).ok_or_else(|| invalid("StartTime", "that is not before EndTime"))?;
     let points = window.periods(period);
     if points > MOST {
         return Err(combination(format!(

@@ -119,24 +119,18 @@ fn describe_one(calendar: Calendar, task: &Task, at: Moment, tags: bool) -> Valu
         "stoppedReason": stop.map(|stop| &stop.reason),
         "cpu": task.size.cpu.to_string(),
         "memory": task.size.memory.to_string(),
-        "containers": [container(task, at)],
+        "containers": [container(task)],
         "tags": tags.then(|| json!([])),
     })
 }
 
-/// A task's one container, which takes all that the task does. ECS knows of it what the agent says, and so
-/// nothing but PENDING before it runs.
-fn container(task: &Task, at: Moment) -> Value {
-    let last_status = match task.last_status(at) {
-        "STOPPED" => "STOPPED",
-        "PROVISIONING" | "PENDING" => "PENDING",
-        _ => "RUNNING",
-    };
+/// A task's one container, which takes all that the task does.
+fn container(task: &Task) -> Value {
+    let arn = names::task_arn(&task.cluster, &task.id);
     json!({
-        "containerArn": format!("{}/{}", names::task_arn(&task.cluster, &task.id).replace(":task/", ":container/"), task.id),
-        "taskArn": names::task_arn(&task.cluster, &task.id),
+        "containerArn": format!("{}/{}", arn.replace(":task/", ":container/"), task.id),
+        "taskArn": arn,
         "name": task.owner.name(),
-        "lastStatus": last_status,
         "cpu": task.size.cpu.to_string(),
         "memory": task.size.memory.to_string(),
     })
