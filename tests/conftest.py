@@ -35,6 +35,10 @@ def fake() -> Iterator[Clients]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The whole stack, deployed once for all that can share it: a drain, and the tag policy's runs."""
-    with local_stack({"PassIntervalSeconds": 5, "ReportEmail": policy.ADDRESS}, world=fleet.WORLD) as deployed:
+    """The whole stack, deployed once for all that can share it: a drain, and the tag policy's runs.
+
+    Nothing starts the metric writer here: its calls would be taken for theirs.
+    """
+    parameters = {"PassIntervalSeconds": 5, "ReportEmail": policy.ADDRESS, "EcsMetricsDriver": "off"}
+    with local_stack(parameters, world=fleet.WORLD) as deployed:
         yield deployed

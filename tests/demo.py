@@ -1,4 +1,4 @@
-"""`make demo`: a drain and a run of the tag policy to look at, on this machine, by nothing but the deployed stack."""
+"""`make demo`: all three functions at work, to look at, on this machine, by nothing but the deployed stack."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+import demo_metrics
 import demo_tags
 import drain
 import policy
@@ -113,15 +114,19 @@ def show_drain(stack: Stack, console: Console, seconds: float) -> drain.Verdict:
 def show(console: Console, seconds: float, interval: int) -> bool:
     """The whole demo; whether all was right."""
     # Five seconds between passes instead of three minutes: a demo's tasks stop within seconds.
-    parameters = {"PassIntervalSeconds": interval, "ReportEmail": policy.ADDRESS}
+    parameters = {"PassIntervalSeconds": interval, "ReportEmail": policy.ADDRESS, **demo_metrics.PARAMETERS}
     with local_stack(parameters, say=print, quick=True, world=demo_tags.WORLD) as stack:
+        first = demo_metrics.begin(stack)  # beside the other two
         console.rule("ecs-drainer: an instance leaves", align="left")
         drained = report(show_drain(stack, console, seconds).checks, console)
         console.rule("tag-policy: instances lack their tags", align="left")
         tagged = report(demo_tags.show(stack, console), console)
-        console.print("[bold green]PASS[/]" if drained and tagged else "[bold red]FAIL[/]")
+        console.rule("ecs-metrics: the cluster's tasks meanwhile", align="left")
+        measured = report(demo_metrics.show(stack, console, first), console)
+        passed = drained and tagged and measured
+        console.print("[bold green]PASS[/]" if passed else "[bold red]FAIL[/]")
         print(f"logs: {stack.logs.relative_to(ROOT)}")
-        return drained and tagged
+        return passed
 
 
 def main() -> int:

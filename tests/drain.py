@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from local_stack import Stack
+from local_stack import METRICS_CALLS, Stack
 from processes import wait_for
 
 CLUSTER, GROUP, HOOK = "prod", "prod-ecs", "drain"
 LAST_STATE = "Terminated"
-# What a user of the group does, and the function never: not counted as the function's calls.
-USERS_CALLS = {"PutLifecycleHook", "SetDesiredCapacity"}
+# What a user of the group does, or the metric writer, and the drainer never: not counted as the drainer's calls.
+OTHERS_CALLS = {"PutLifecycleHook", "SetDesiredCapacity", *METRICS_CALLS}
 
 Entry = dict[str, Any]
 
@@ -113,6 +113,14 @@ def replay(history: list[Entry]) -> Iterator[Leaving]:
             yield now
 
 
+def span(history: list[Entry]) -> tuple[datetime, datetime]:
+    """When the instance began to leave, and when it was gone."""
+    instance = leaving_instance(history)
+    states = [entry for entry in history if entry["what"] == "instance_state" and entry["instance"] == instance]
+    leaving = [moment(entry) for entry in states if entry["state"].startswith("Terminat")]
+    return leaving[0], leaving[-1]
+
+
 @dataclass
 class Verdict:
     """What came of a drain."""
@@ -148,7 +156,7 @@ def judge(history: list[Entry], stack: Stack) -> Verdict:
         "no call was refused": not [call for call in calls if "error" in call],
         "no dead letters": stack.dead_letters() == 0,
     }
-    counted = Counter(call["operation"] for call in calls if call["operation"] not in USERS_CALLS)
+    counted = Counter(call["operation"] for call in calls if call["operation"] not in OTHERS_CALLS)
     return Verdict(checks, counted, after)
 
 

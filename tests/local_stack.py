@@ -14,8 +14,10 @@ import os
 import shutil
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as modern
@@ -34,14 +36,17 @@ READY_SECONDS = 30
 DEPLOY_SECONDS = 120
 DEMO = ROOT / "crates" / "aws-fake" / "scenarios" / "demo.json"
 # Only what the template needs: the emulator starts faster, and opens no other ports.
-EMULATED = "cloudformation,s3,iam,sts,lambda,sns,sqs,events,logs,dynamodb,cloudwatch"
+EMULATED = "cloudformation,s3,iam,sts,lambda,sns,sqs,events,logs,dynamodb,cloudwatch,states"
 # These services are the fake's, for the functions and for the AWS command line alike.
 FAKED = {
     "ecs": "AWS_ENDPOINT_URL_ECS",
     "autoscaling": "AWS_ENDPOINT_URL_AUTO_SCALING",
     "ec2": "AWS_ENDPOINT_URL_EC2",
     "cloudtrail": "AWS_ENDPOINT_URL_CLOUDTRAIL",
+    "cloudwatch": "AWS_ENDPOINT_URL_CLOUDWATCH",
 }
+# What only the metric writer calls of the fake, and what only reads what it has written.
+METRICS_CALLS = {"DescribeClusters", "PutMetricData", "GetMetricData", "ListMetrics"}
 
 
 @dataclass
@@ -58,6 +63,18 @@ class Stack:
         """A boto3 client of the fake (what it has) or of the emulator (everything else)."""
         return boto3.client(service, **client_settings(self.fake if service in FAKED else self.emulator))
 
+    def emulated(self, service: str) -> Any:
+        """A boto3 client of the emulator: alarms and dashboards are there, since CloudFormation makes them."""
+        return boto3.client(service, **client_settings(self.emulator))
+
+    def fire(self, function: str, event: Mapping[str, Any]) -> None:
+        """Sends an event to the target of the function's schedule as EventBridge does: asynchronously."""
+        events, name = self.client("events"), self.outputs[f"{function}Name"]
+        rules = [rule["Name"] for rule in events.list_rules()["Rules"] if "ScheduleExpression" in rule]
+        targets = [target["Arn"] for rule in rules for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
+        (arn,) = [target for target in targets if target.endswith(f":function:{name}")]
+        self.client("lambda").invoke(FunctionName=arn, InvocationType="Event", Payload=json.dumps(event).encode())
+
     def history(self) -> list[dict[str, Any]]:
         """Everything that has happened in the fake so far."""
         return get_json(f"{self.fake}/history")
@@ -67,6 +84,11 @@ class Stack:
         pages = self.client("logs").get_paginator("filter_log_events")
         found = pages.paginate(logGroupName=self.outputs[f"{function}LogGroup"])
         return [line for page in found for event in page["events"] for line in event["message"].splitlines()]
+
+    def output(self, function: str) -> list[str]:
+        """What the function has printed so far; its log group has it when the invocation is over."""
+        file = self.logs / "output" / f"{self.outputs[f'{function}Name']}.log"
+        return file.read_text().splitlines() if file.exists() else []
 
     def invocations(self, function: str) -> int:
         """How often the function has run, and ended."""
@@ -140,9 +162,9 @@ def start(run: Path, register: Register, world: Mapping[str, Any]) -> Stack:
     fake = start_fake(run, environment, register, *endpoints, scenario=scenario)
     environment |= {variable: fake for variable in FAKED.values()}
 
-    scratch, mailbox = run / "tmp", run / "mail"
-    scratch.mkdir()
-    mailbox.mkdir()
+    scratch, mailbox, output = (run / name for name in ("tmp", "mail", "output"))
+    for folder in (scratch, mailbox, output):
+        folder.mkdir()
     python = ROOT / ".venv" / "stack" / "bin" / "python"
     settings = {
         "BIND_HOST": "127.0.0.1",  # its default is every interface
@@ -153,6 +175,7 @@ def start(run: Path, register: Register, world: Mapping[str, Any]) -> Stack:
         "SERVICES": EMULATED,
         "TMPDIR": str(scratch),
         "MAILBOX": str(mailbox),
+        "OUTPUT": str(output),
     }
     program = [python, ROOT / "tests" / "ministack_as_aws.py"]
     ministack = register(Child(program, environment | settings, run / "ministack.log", run))
@@ -192,7 +215,7 @@ def deploy(stack: Stack, built: Path, parameters: Mapping[str, object], register
     command = ["sam", "deploy", "--template-file", built / "template.yaml"]
     command += ["--config-file", stack.logs / "empty.toml", "--stack-name", STACK_NAME, "--s3-bucket", ARTIFACTS]
     command += ["--region", stack.environment["AWS_REGION"], "--capabilities", "CAPABILITY_IAM"]
-    command += ["--no-confirm-changeset", "--no-progressbar", "--parameter-overrides"]
+    command += ["--language-extensions", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides"]
     command += [f"{name}={value}" for name, value in overrides.items()]
     register(Child(command, stack.environment, stack.logs / "sam-deploy.log", ROOT)).result(DEPLOY_SECONDS)
 
@@ -201,6 +224,12 @@ def deploy(stack: Stack, built: Path, parameters: Mapping[str, object], register
     # MiniStack's CloudFormation passes over RecursiveLoop, and its Lambda would cut the loop after 16 passes.
     name = stack.outputs["EcsDrainerName"]
     stack.client("lambda").put_function_recursion_config(FunctionName=name, RecursiveLoop="Allow")
+
+
+def sent_now(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """A sample of a scheduled event as EventBridge would send it now."""
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {**sample, "id": str(uuid.uuid4()), "time": now}
 
 
 def get_json(url: str) -> Any:

@@ -2,7 +2,8 @@
 
 MiniStack refuses PutEvents with a source of `aws.…`, as AWS does. The events of ECS, Auto Scaling and EC2 come from
 our fake, which is AWS here, and the deployed rules shall see them as they are. MiniStack also drops what a topic sends
-to addresses; here it becomes files in the folder that MAILBOX names.
+to addresses; here it becomes files in the folder that MAILBOX names. It logs what a function prints when the invocation is
+over; here that is in the folder OUTPUT at once. And its conditions do not know Fn::Join and Fn::Split.
 
 Run with MiniStack's own Python.
 """
@@ -16,10 +17,12 @@ import sys
 import threading
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ministack import app
+from ministack.core.lambda_runtime import ProvidedWorker
 from ministack.services import eventbridge, sns
+from ministack.services.cloudformation import changesets, engine, handlers, stacks
 
 
 def allow_aws_sources() -> None:
@@ -51,6 +54,61 @@ def deliver_mail(mailbox: Path) -> None:
     sns._fanout = deliver
 
 
+class Copied:
+    """A stream that is written to a file as it is read."""
+
+    def __init__(self, stream: IO[bytes], file: IO[bytes]) -> None:
+        self.stream, self.file = stream, file
+
+    def readline(self) -> bytes:
+        """The next line."""
+        line = self.stream.readline()
+        self.file.write(line)
+        return line
+
+    def close(self) -> None:
+        """Closes both."""
+        self.stream.close()
+        self.file.close()
+
+
+def show_output(folder: Path) -> None:
+    """Copies what functions print to files of their names, line by line."""
+    pump = ProvidedWorker._pump_output
+    if pump.__code__.co_varnames[:3] != ("self", "stream", "log_queue"):
+        raise SystemExit("this version of MiniStack reads output in another way; see tests/ministack_as_aws.py")
+
+    def pump_copied(self: ProvidedWorker, stream: IO[bytes], log_queue: object) -> None:
+        pump(self, Copied(stream, (folder / f"{self.func_name}.log").open("ab", buffering=0)), log_queue)
+
+    ProvidedWorker._pump_output = pump_copied
+
+
+def let_conditions_join() -> None:
+    """Works out Fn::Join and Fn::Split before conditions are evaluated, which take them for words otherwise."""
+    evaluate = engine._evaluate_conditions
+    if evaluate.__code__.co_varnames[:2] != ("template", "params"):
+        raise SystemExit("this version of MiniStack evaluates conditions in another way; see tests/ministack_as_aws.py")
+
+    def joined(value: Any, parameters: dict[str, Any]) -> Any:
+        if isinstance(value, list):
+            return [joined(part, parameters) for part in value]
+        if not isinstance(value, dict):
+            return value
+        for function in ("Fn::Join", "Fn::Split"):
+            if function in value:
+                delimiter, source = value[function]
+                source = parameters[source["Ref"]]["Value"].split(",") if "Ref" in source else joined(source, parameters)
+                return delimiter.join(source) if function == "Fn::Join" else source.split(delimiter)
+        return {key: joined(part, parameters) for key, part in value.items()}
+
+    def evaluate_joined(template: dict[str, Any], parameters: dict[str, Any]) -> dict[str, bool]:
+        return evaluate({**template, "Conditions": joined(template.get("Conditions", {}), parameters)}, parameters)
+
+    for module in (changesets, engine, handlers, stacks):
+        module._evaluate_conditions = evaluate_joined
+
+
 def end_with_parent() -> None:
     """Ends the whole process group, functions included, when standard input closes: the parent was killed."""
     sys.stdin.buffer.read()
@@ -60,5 +118,7 @@ def end_with_parent() -> None:
 if __name__ == "__main__":
     allow_aws_sources()
     deliver_mail(Path(os.environ["MAILBOX"]))
+    show_output(Path(os.environ["OUTPUT"]))
+    let_conditions_join()
     threading.Thread(target=end_with_parent, daemon=True).start()
     sys.exit(app.main())

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from email.message import EmailMessage
 from typing import Any
 
 import boto3
 
 from environment import ROOT, client_settings
-from local_stack import Stack
+from local_stack import METRICS_CALLS, Stack, sent_now
 from processes import wait_for
 
 RULES: list[dict[str, Any]] = json.loads((ROOT / "examples" / "tag-rules.json").read_text())
@@ -40,18 +38,13 @@ def load_rules(stack: Stack) -> None:
 
 def scheduled_event() -> dict[str, Any]:
     """A new one, as EventBridge sends it now."""
-    now = datetime.now(timezone.utc)
-    return SCHEDULED | {"id": str(uuid.uuid4()), "time": now.isoformat(timespec="seconds").replace("+00:00", "Z")}
+    return sent_now(SCHEDULED)
 
 
 def deliver(stack: Stack, event: Mapping[str, Any]) -> None:
     """To the target of the schedule's rule, as EventBridge does, asynchronously; until the function has run."""
-    events, before = stack.client("events"), stack.invocations("TagPolicy")
-    (rule,) = [rule["Name"] for rule in events.list_rules()["Rules"] if "ScheduleExpression" in rule]
-    (target,) = events.list_targets_by_rule(Rule=rule)["Targets"]
-    stack.client("lambda").invoke(
-        FunctionName=target["Arn"], InvocationType="Event", Payload=json.dumps(event).encode()
-    )
+    before = stack.invocations("TagPolicy")
+    stack.fire("TagPolicy", event)
     wait_for("the tag policy has run", lambda: stack.invocations("TagPolicy") > before, RUN_SECONDS, 0.2)
 
 
@@ -74,8 +67,12 @@ def lacking(tags: Mapping[str, Tags]) -> list[str]:
 
 
 def calls(stack: Stack, since: int) -> Counter[str]:
-    """Calls that the fake has answered since so many entries of its history, the refused ones too."""
-    return Counter(entry["operation"] for entry in stack.history()[since:] if entry["what"] == "call")
+    """Calls that the fake has answered since so many entries of its history, the refused ones too.
+
+    Those of the metric writer, which goes on beside the demo, are left out.
+    """
+    made = Counter(entry["operation"] for entry in stack.history()[since:] if entry["what"] == "call")
+    return Counter({operation: count for operation, count in made.items() if operation not in METRICS_CALLS})
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def left_behind(log: Path) -> list[str]:
     return found
 
 
-def test_it_drains_and_tags_and_says_so(tmp_path: Path) -> None:
+def test_it_drains_and_tags_and_measures_and_says_so(tmp_path: Path) -> None:
     log = tmp_path / "demo.log"
     demo = start(log)
     assert demo.wait(LIMIT_SECONDS) == 0, log.read_text()
@@ -53,9 +54,13 @@ def test_it_drains_and_tags_and_says_so(tmp_path: Path) -> None:
     for said in (
         *("ready", "in ECS", "Terminated", "the hook was completed exactly once"),
         *("Subject: ACME Cloud Tagging Policy Report", "ProjectCode = Proj007", "yes with the name of who launched"),
+        *("# running  o pending", " ticks written, 0 missed, largest lag ", "yes every second has its sample"),
         "PASS",
     ):
         assert said in text, text
+    (chart,) = re.findall(r"^ \(tasks\).*?-> \(s\)", text, re.DOTALL | re.MULTILINE)
+    assert chart.count("#") > 20 and "o" in chart.split("|", 1)[1], chart
+    assert max(map(len, chart.splitlines())) <= 80, chart
 
 
 def test_it_fails_when_the_drain_takes_too_long(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def drained(request: pytest.FixtureRequest) -> Iterator[tuple[Stack, list[drain.
         stack: Stack = request.getfixturevalue("stack")
         yield stack, drained_once(stack)
         return
-    with local_stack({"PassIntervalSeconds": 5, "FirstPasses": request.param}) as stack:
+    with local_stack({"PassIntervalSeconds": 5, "FirstPasses": request.param, "EcsMetricsDriver": "off"}) as stack:
         yield stack, drained_once(stack)
 
 

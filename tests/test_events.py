@@ -14,8 +14,8 @@ from local_stack import FAKED, Stack, start_fake
 from processes import Child, children, free_port, wait_for
 
 FUNCTION = "ecs-drainer"
-EVENTS, TAG_POLICY_EVENTS = (
-    sorted((ROOT / "events" / function).glob("*.json")) for function in (FUNCTION, "tag-policy")
+EVENTS, TAG_POLICY_EVENTS, METRICS_EVENTS = (
+    sorted((ROOT / "events" / function).glob("*.json")) for function in (FUNCTION, "tag-policy", "ecs-metrics")
 )
 BUILD_SECONDS = 900  # a debug build from nothing
 INVOKE_SECONDS = 60
@@ -67,8 +67,12 @@ def test_sample_event(invoke: list[str], event: Path) -> None:
     assert failed == event.stem.startswith("bad-"), answer.stdout + answer.stderr
 
 
-@pytest.mark.parametrize("event", TAG_POLICY_EVENTS, ids=lambda event: event.stem)
-def test_sample_event_of_the_tag_policy(stack: Stack, event: Path) -> None:
-    """On the deployed stack: to run it by itself, the EC2 SDK would have to be compiled once more, for minutes."""
-    answer = stack.client("lambda").invoke(FunctionName=stack.outputs["TagPolicyName"], Payload=event.read_bytes())
+@pytest.mark.parametrize(
+    ("function", "event"),
+    [*(("TagPolicy", event) for event in TAG_POLICY_EVENTS), *(("EcsMetrics", event) for event in METRICS_EVENTS)],
+    ids=lambda part: getattr(part, "stem", part),
+)
+def test_sample_event_on_the_stack(stack: Stack, function: str, event: Path) -> None:
+    """Where they are deployed: to run one by itself, its SDK would have to be compiled once more, for minutes."""
+    answer = stack.client("lambda").invoke(FunctionName=stack.outputs[f"{function}Name"], Payload=event.read_bytes())
     assert ("FunctionError" in answer) == event.stem.startswith("bad-"), answer["Payload"].read().decode()

@@ -29,7 +29,7 @@ ELSEWHERE = {
     "cargo lambda invoke": "test_events.py, with every sample event",
     "cargo test -p ecs-drainer$": "make test runs all of it",
     "cargo run -p tag-policy-rules": "test_tag_policy.py",
-    "aws lambda invoke": "test_tag_policy.py",
+    "aws lambda invoke": "test_tag_policy.py and test_ecs_metrics.py",
 }
 
 

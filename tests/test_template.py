@@ -15,14 +15,20 @@ from environment import ROOT
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
 PARAMETERS, RESOURCES = TEMPLATE["Parameters"], TEMPLATE["Resources"]
 # Of each function the crate, and how many different calls it makes at least.
-FUNCTIONS = {"EcsDrainer": ("ecs-drainer", 12), "TagPolicy": ("tag-policy", 15)}
+FUNCTIONS = {"EcsDrainer": ("ecs-drainer", 12), "TagPolicy": ("tag-policy", 15), "EcsMetrics": ("ecs-metrics", 10)}
 # A fault names its operation as a policy does.
-OPERATION = r"\b(?:autoscaling|cloudtrail|dynamodb|ec2|ecs|sns):[A-Z][a-z]\w+"
+OPERATION = r"\b(?:autoscaling|cloudtrail|cloudwatch|dynamodb|ec2|ecs|sns):[A-Z][a-z]\w+"
 # What only a parameter's choice grants, by the condition of the statement.
 BY_CHOICE = {
     "EcsDrainer": {"StopsStandaloneTasks": {"ecs:StopTask"}},
     "TagPolicy": {
         "ActsOnUntagged": {"ec2:DescribeInstanceAttribute", "ec2:StopInstances", "ec2:TerminateInstances"}
+    },
+    "EcsMetrics": {
+        "ReadsInstances": {"ecs:ListContainerInstances"},
+        "ReadsTasks": {"ecs:ListTasks", "ecs:DescribeTasks"},
+        "WantsCapacity": {"ecs:DescribeContainerInstances"},
+        "WantsServices": {"ecs:ListServices", "ecs:DescribeServices"},
     },
 }
 # A row of a page's table of settings: variable, meaning, default, allowed, parameter.
@@ -113,10 +119,9 @@ def test_tables_can_be_restored_and_state_expires() -> None:
     """MiniStack's CloudFormation passes over both."""
     for table in ("TagPolicyRulesTable", "TagPolicyStateTable"):
         assert properties(table)["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}, table
-    assert properties("TagPolicyStateTable")["TimeToLiveSpecification"] == {
-        "AttributeName": "ExpiresAt",
-        "Enabled": True,
-    }
+    for table in ("TagPolicyStateTable", "EcsMetricsLeaseTable"):
+        expiry = {"AttributeName": "ExpiresAt", "Enabled": True}
+        assert properties(table)["TimeToLiveSpecification"] == expiry, table
 
 
 def test_what_people_have_written_outlives_the_stack() -> None:

@@ -145,16 +145,23 @@ impl EcsMetrics {
         Timestamp::try_from(self.time.now()).unwrap_or_default()
     }
 
-    /// Waits for a moment, to the tenth of a millisecond: tokio's timer wakes up to a millisecond late, so the thread itself
-    /// sleeps the last of it.
+    /// Waits for a moment, to the tenth of a millisecond: tokio's timer and the kernel's poll wake up to two milliseconds
+    /// late, so the thread itself sleeps the last of it.
     async fn wait_until(&self, moment: Timestamp) {
-        const LAST: Duration = Duration::from_micros(1_500);
+        const LAST: Duration = Duration::from_millis(4);
+        const PROBE: Duration = Duration::from_micros(100);
         if let Some(most) = until(self.now(), moment).checked_sub(LAST) {
             tokio::time::sleep(most).await;
         }
-        std::thread::sleep(until(self.now(), moment));
-        // Only a virtual clock, which threads do not move, has anything left.
-        tokio::time::sleep(until(self.now(), moment)).await;
+        let early = self.now();
+        std::thread::sleep(until(early, moment).min(PROBE));
+        let late = self.now();
+        if late == early {
+            // A virtual clock, which threads do not move.
+            tokio::time::sleep(until(late, moment)).await;
+        } else {
+            std::thread::sleep(until(late, moment));
+        }
     }
 }
 

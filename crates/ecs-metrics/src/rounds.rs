@@ -47,7 +47,7 @@ impl EcsMetrics {
             Ok(names) => names,
             Err(fault) => return tracing::error!("no round of further metrics: {fault}"),
         };
-        let mut clusters = observe::clusters(&self.clients, &names).await.clusters;
+        let mut clusters = observe::clusters(&self.clients, &names, false).await.clusters;
         let first = first_of_round(minute, clusters.len());
         clusters.rotate_left(first);
         let (mut data, mut visited) = (Vec::new(), 0);

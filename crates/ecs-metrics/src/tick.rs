@@ -77,7 +77,8 @@ impl EcsMetrics {
 
     /// Reads clusters, and makes their data. Fails only if nothing could be read.
     pub(crate) async fn read(&self, names: &[String], due: Timestamp) -> Result<(Vec<Datum>, Sight), Fault> {
-        let mut sight = observe::clusters(&self.clients, names).await;
+        let launch_types = self.settings.wants(Extra::LaunchTypes);
+        let mut sight = observe::clusters(&self.clients, names, launch_types).await;
         for (clusters, fault) in &sight.failed {
             tracing::error!(clusters, kind = ?fault.kind, "not read in this tick: {fault}");
         }
@@ -90,7 +91,7 @@ impl EcsMetrics {
         let mut counts = self.meter.counts();
         counts.clusters = counts.clusters.max(sight.clusters.len());
         counts.missing = counts.missing.max(sight.missing.len());
-        Ok((data(&sight.clusters, self.settings.wants(Extra::LaunchTypes), due), sight))
+        Ok((data(&sight.clusters, launch_types, due), sight))
     }
 
     /// Writes data to the sink; returns how many could not be.

@@ -86,7 +86,8 @@ async fn a_tick_that_fails_does_not_delay_the_next() {
         let slowest = world.fake.with(|world| {
             let begin = u64::try_from(crate::harness::at(0).as_second()).unwrap();
             let took = |datum: aws_fake::world::metrics::Datum| {
-                datum.received.saturating_sub(datum.timestamp - Duration::from_secs(begin))
+                let due = datum.timestamp.checked_sub(Duration::from_secs(begin)).unwrap();
+                datum.received.saturating_sub(due)
             };
             world.metric_data().map(took).max().unwrap()
         });
