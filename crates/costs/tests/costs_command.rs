@@ -69,7 +69,13 @@ fn a_bad_argument_is_named_with_what_is_allowed() {
 fn the_page_is_what_the_program_prints() {
     let (code, text, errors) = said(&["metrics", "--all", "--format", "markdown"]);
     assert_eq!((code, errors.as_str()), (0, ""));
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ecs-metrics-costs.md");
-    let page = std::fs::read_to_string(path).expect("the page");
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+    let page = std::fs::read_to_string(format!("{docs}/ecs-metrics-costs.md")).expect("the page");
     assert!(page == text, "docs/ecs-metrics-costs.md is not what is printed; write it anew: {COMMAND}");
+    let manual = std::fs::read_to_string(format!("{docs}/ecs-metrics.md")).expect("the manual");
+    let table = manual.split("\n\n").find(|part| part.starts_with("| clusters / period")).expect("its table");
+    assert!(
+        page.contains(table),
+        "the table of docs/ecs-metrics.md is not that of docs/ecs-metrics-costs.md: copy it"
+    );
 }
