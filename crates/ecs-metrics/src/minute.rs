@@ -19,6 +19,8 @@ use crate::{EcsMetrics, Invocation, act, skipped};
 
 /// Before a minute begins, its clusters are listed, and at the end of one it is seen whether somebody owns the next.
 const LEAD: Duration = Duration::from_secs(1);
+/// Time for the claim of a minute that has begun.
+const CLAIMING: Duration = Duration::from_secs(3);
 /// Left of the function's time after the last tick's.
 const MARGIN: Duration = Duration::from_secs(2);
 /// The writer's own metrics are written so often.
@@ -65,13 +67,17 @@ impl EcsMetrics {
         if later(minute, MINUTE) <= now {
             return skipped("the minute after the event's is over");
         }
-        if self.claim(minute, invocation).await == Claim::Taken {
+        // A table that does not answer must not cost the minute.
+        let patience = minute.max(later(now, CLAIMING));
+        let claim = self.in_time(patience, self.claim(minute, invocation)).await.unwrap_or(Claim::Unknown);
+        if claim == Claim::Taken {
             return skipped("another invocation owns the minute");
         }
         // Where nobody owns the minute that is running now, its trigger is lost or later than this one, and will find its
         // minute taken: the rest of it is ours, too.
         let running = minute_of(now);
-        let is_ours = running == minute || self.claim(running, invocation).await == Claim::Ours;
+        let is_ours = running == minute
+            || (claim == Claim::Ours && self.claim(running, invocation).await == Claim::Ours);
         let from = if is_ours { now } else { minute };
         let done = Mutex::new(Done::default());
         let mut run = Run { writer: self, done: &done, work: FuturesUnordered::new() };
@@ -131,7 +137,8 @@ impl<'f> Run<'f> {
     /// Claims the minute that begins at the end of ours, unless its own trigger has done so.
     async fn claims_next(&mut self, end: Timestamp, invocation: &Invocation) -> bool {
         let writer = self.writer;
-        if later(end, MARGIN) > invocation.deadline {
+        // A minute that it could only begin is left to others.
+        if later(end, MINUTE + MARGIN) > invocation.deadline {
             return false;
         }
         self.alongside(writer.wait_until(before(end))).await;
