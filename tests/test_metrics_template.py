@@ -49,6 +49,15 @@ def test_the_function_outlives_no_third_minute() -> None:
     assert function["EventInvokeConfig"]["MaximumEventAgeInSeconds"] == 120
 
 
+def test_no_log_level_drops_metrics() -> None:
+    """Lambda takes a line without a level for INFO."""
+    levels = TEMPLATE["Mappings"]["MetricsLogLevels"]
+    assert list(levels) == PARAMETERS["LogLevel"]["AllowedValues"]
+    assert {level["Level"] for level in levels.values()} == {"TRACE", "DEBUG", "INFO"}
+    found = properties("EcsMetrics")["LoggingConfig"]["ApplicationLogLevel"]
+    assert found == {"Fn::FindInMap": ["MetricsLogLevels", {"Ref": "LogLevel"}, "Level"]}
+
+
 def states(machine: dict[str, Any]) -> dict[str, Any]:
     """All states of a machine and of those in it, by name."""
     found = dict(machine["States"])

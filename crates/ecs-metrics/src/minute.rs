@@ -48,13 +48,17 @@ struct Done {
     data: usize,
     lags: Vec<f64>,
     missing: Vec<String>,
+    /// What is not flushed yet, and of how many ticks.
     unflushed: Vec<Datum>,
+    gathered: usize,
 }
 
 /// An invocation at work: ticks, and what they write, go on side by side.
 struct Run<'f> {
     writer: &'f EcsMetrics,
     done: &'f Mutex<Done>,
+    /// When everything must have ended, shortly before Lambda ends it.
+    stop: Timestamp,
     work: FuturesUnordered<BoxFuture<'f, ()>>,
 }
 
@@ -62,11 +66,9 @@ impl EcsMetrics {
     /// Owns a minute, if nobody else does.
     pub(crate) async fn minute(&self, minute: Timestamp, invocation: &Invocation) -> Value {
         let now = self.now();
-        // An event that is ahead of the clock owns the next minute all the same.
-        let minute = minute.min(later(minute_of(now), MINUTE));
-        if later(minute, MINUTE) <= now {
-            return skipped("the minute after the event's is over");
-        }
+        // An event that is ahead of the clock owns the next minute all the same, one that is far behind the running one.
+        let running = minute_of(now);
+        let minute = minute.clamp(running, later(running, MINUTE));
         // A table that does not answer must not cost the minute.
         let patience = minute.max(later(now, CLAIMING));
         let claim = self.in_time(patience, self.claim(minute, invocation)).await.unwrap_or(Claim::Unknown);
@@ -75,12 +77,13 @@ impl EcsMetrics {
         }
         // Where nobody owns the minute that is running now, its trigger is lost or later than this one, and will find its
         // minute taken: the rest of it is ours, too.
-        let running = minute_of(now);
         let is_ours = running == minute
-            || (claim == Claim::Ours && self.claim(running, invocation).await == Claim::Ours);
+            || (claim == Claim::Ours
+                && self.in_time(patience, self.claim(running, invocation)).await == Some(Claim::Ours));
         let from = if is_ours { now } else { minute };
         let done = Mutex::new(Done::default());
-        let mut run = Run { writer: self, done: &done, work: FuturesUnordered::new() };
+        let stop = invocation.deadline.checked_sub(LEAD).unwrap_or(invocation.deadline);
+        let mut run = Run { writer: self, done: &done, stop, work: FuturesUnordered::new() };
         run.run(minute, from, invocation).await;
         drop(run);
         done.into_inner().unwrap_or_else(PoisonError::into_inner).answer(minute)
@@ -105,7 +108,7 @@ impl<'f> Run<'f> {
     async fn run(&mut self, minute: Timestamp, from: Timestamp, invocation: &'f Invocation) {
         let (writer, period) = (self.writer, self.writer.settings.period);
         writer.wait_until(before(from)).await;
-        self.list().await;
+        self.list(from.max(later(writer.now(), LEAD))).await;
         let mut end = later(minute, MINUTE);
         let mut due = first_due(from, period);
         let mut last = None;
@@ -125,12 +128,12 @@ impl<'f> Run<'f> {
             if let Some(last) = last.filter(|last| crosses(*last, due, REPORTS)) {
                 writer.report(&invocation.function, last);
             }
-            self.begin(due, next, invocation.deadline);
+            self.begin(due, next);
             last = Some(due);
             due = next;
         }
         while self.work.next().await.is_some() {}
-        flush(writer, self.done, later(writer.now(), period)).await;
+        flush(writer, self.done, later(writer.now(), period).min(self.stop)).await;
         writer.report(&invocation.function, last.unwrap_or(due));
     }
 
@@ -146,32 +149,48 @@ impl<'f> Run<'f> {
             return false;
         }
         tracing::warn!(minute = %end, "nobody owned the next minute: its trigger is late or lost");
-        self.list().await;
+        self.list(end).await;
         true
     }
 
-    /// Lists the clusters anew. Where that fails, each tick tries it.
-    async fn list(&mut self) {
+    /// Lists the clusters anew, if that takes no longer than until `end`. Otherwise those of the last list are measured; if
+    /// there was none, each tick tries it.
+    async fn list(&mut self, end: Timestamp) {
         let writer = self.writer;
-        if let Err(fault) = self.alongside(writer.names(MINUTE.saturating_sub(LEAD))).await {
-            tracing::error!("clusters not listed: {fault}");
+        let names = writer.in_time(end, Box::pin(writer.names(MINUTE.saturating_sub(LEAD))));
+        match self.alongside(names).await {
+            Some(Ok(_)) => {}
+            Some(Err(fault)) => tracing::error!("clusters not listed: {fault}"),
+            None => tracing::error!("clusters not listed in time"),
         }
     }
 
-    /// Begins a tick, unless it is too late for it.
-    fn begin(&mut self, due: Timestamp, next: Timestamp, deadline: Timestamp) {
-        let (writer, done) = (self.writer, self.done);
-        if is_late(due, writer.now(), writer.settings.period) {
-            lock(done).skipped += 1;
-            writer.meter.counts().skipped += 1;
-            return;
-        }
+    /// Begins a tick, unless it is too late for it; and what is done at the end of a window or the beginning of a minute.
+    fn begin(&mut self, due: Timestamp, next: Timestamp) {
+        let (writer, done, stop) = (self.writer, self.done, self.stop);
         let lag = writer.lag(due);
         lock(done).lags.push(lag);
         writer.meter.counts().lags.push(lag);
-        self.work.push(tick(writer, done, due, next).boxed());
+        let window = match writer.settings.sink {
+            Sink::Flush(window) if crosses(due, next, window) => Some(window),
+            _ => None,
+        };
+        let is_late = is_late(due, writer.now(), writer.settings.period);
+        if is_late {
+            lock(done).skipped += 1;
+            writer.meter.counts().skipped += 1;
+        }
+        let work = async move {
+            if !is_late {
+                tick(writer, done, due, next).await;
+            }
+            if let Some(window) = window {
+                flush(writer, done, later(next, window).min(stop)).await;
+            }
+        };
+        self.work.push(work.boxed());
         if due == minute_of(due) {
-            self.work.push(writer.round(due, before(later(due, MINUTE)).min(deadline)).boxed());
+            self.work.push(writer.round(due, before(later(due, MINUTE)).min(stop)).boxed());
         }
     }
 
@@ -207,37 +226,40 @@ async fn tick(writer: &EcsMetrics, done: &Mutex<Done>, due: Timestamp, next: Tim
         }
         Some(Ok((data, sight))) => {
             lock(done).see(&sight);
-            let written = match writer.settings.sink {
-                Sink::Flush(_) => {
-                    lock(done).unflushed.extend(data);
-                    true
+            let read = sight.failed.is_empty();
+            if let Sink::Flush(_) = writer.settings.sink {
+                let mut done = lock(done);
+                done.unflushed.extend(data);
+                if read {
+                    done.gathered += 1;
+                    return;
                 }
-                Sink::Put | Sink::Emf => write(writer, done, data, next).await,
-            };
-            written && sight.failed.is_empty()
+                false
+            } else {
+                write(writer, done, data, next).await && read
+            }
         }
     };
-    {
-        let (mut done, mut counts) = (lock(done), writer.meter.counts());
-        done.ticks += usize::from(whole);
-        counts.ticks += usize::from(whole);
-        done.failed += usize::from(!whole);
-        counts.failed += usize::from(!whole);
-    }
-    if let Sink::Flush(window) = writer.settings.sink
-        && crosses(due, next, window)
-    {
-        flush(writer, done, later(next, window)).await;
-    }
+    note(writer, done, 1, whole);
 }
 
-/// Writes what was gathered. A call that fails counts as one tick that did.
+/// Writes what was gathered; the ticks that it is of are written with it, or fail.
 async fn flush(writer: &EcsMetrics, done: &Mutex<Done>, end: Timestamp) {
-    let data = std::mem::take(&mut lock(done).unflushed);
-    if !data.is_empty() && !write(writer, done, data, end).await {
-        lock(done).failed += 1;
-        writer.meter.counts().failed += 1;
-    }
+    let (data, ticks) = {
+        let mut done = lock(done);
+        (std::mem::take(&mut done.unflushed), std::mem::take(&mut done.gathered))
+    };
+    let whole = data.is_empty() || write(writer, done, data, end).await;
+    note(writer, done, ticks, whole);
+}
+
+/// Counts ticks that were written whole, or failed.
+fn note(writer: &EcsMetrics, done: &Mutex<Done>, ticks: usize, whole: bool) {
+    let (mut done, mut counts) = (lock(done), writer.meter.counts());
+    let (mine, own) =
+        if whole { (&mut done.ticks, &mut counts.ticks) } else { (&mut done.failed, &mut counts.failed) };
+    *mine += ticks;
+    *own += ticks;
 }
 
 /// Writes data before a moment; false if some could not be.

@@ -47,7 +47,11 @@ impl EcsMetrics {
             Ok(names) => names,
             Err(fault) => return tracing::error!("no round of further metrics: {fault}"),
         };
-        let mut clusters = observe::clusters(&self.clients, &names, false).await.clusters;
+        let sight = observe::clusters(&self.clients, &names, false).await;
+        for (clusters, fault) in &sight.failed {
+            tracing::error!(clusters, kind = ?fault.kind, "no further metrics: {fault}");
+        }
+        let mut clusters = sight.clusters;
         let first = first_of_round(minute, clusters.len());
         clusters.rotate_left(first);
         let (mut data, mut visited) = (Vec::new(), 0);
@@ -69,7 +73,9 @@ impl EcsMetrics {
                 "the round goes on elsewhere in the next minute"
             );
         }
-        self.write(data).await;
+        if self.in_time(end, self.write(data)).await.is_none() {
+            tracing::error!("the round's time was over before all was written");
+        }
     }
 
     async fn details(

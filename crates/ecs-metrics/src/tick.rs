@@ -26,13 +26,14 @@ impl EcsMetrics {
     /// A tick that is an invocation of its own.
     pub(crate) async fn single(&self, tick: Tick, invocation: &Invocation) -> Result<Value, Error> {
         let (now, period) = (self.now(), self.settings.period);
-        let due = tick.time.unwrap_or_else(|| nearest(now, period));
+        let due = nearest(tick.time.unwrap_or(now), period);
         if until(now, due) > MINUTE {
             return Err(
                 BadMessage { kind: "tick", field: "time", problem: "lies more than a minute ahead" }.into()
             );
         }
         if tick.time.is_some() && is_late(due, now, period) {
+            self.meter.counts().lags.push(self.lag(due));
             self.meter.counts().skipped += 1;
             self.report(&invocation.function, due);
             return Ok(skipped("the tick's time is over"));

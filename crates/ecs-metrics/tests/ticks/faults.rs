@@ -145,3 +145,13 @@ async fn the_writer_reports_on_itself_every_ten_seconds() {
     World::minute(clusters(1), &[("SELF_METRICS", "off")]).await;
     assert_eq!(log.lines().len(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_hangs_delays_no_tick() {
+    let scenario = failing(clusters(1), "ListClusters", Calls::Every(2), FaultKind::TimeoutBefore);
+    let world = World::new(scenario, &[("PERIOD_SECONDS", "1")]);
+    futures::join!(world.trigger(20, 20, "a"), world.trigger(80, 80, "b"), world.trigger(140, 140, "c"));
+    let mut ticks = world.ticks();
+    ticks.retain(|second, _| *second < 240);
+    assert_eq!(ticks, each_once(20, 240, 1));
+}

@@ -18,7 +18,8 @@ async fn each_event_gets_its_answer() {
         (json!({"ECSClusterName": "nope"}), none),
         (json!({"clusters": ["c-0", "c-1"]}), two(json!([]))),
         (json!({"clusters": ["c-0", "nope", "c-1"]}), two(json!(["nope"]))),
-        (json!({"clusters": ["c-0"], "time": at(5).to_string()}), one),
+        (json!({"clusters": ["c-0"], "time": at(5).to_string()}), one.clone()),
+        (json!({"clusters": ["c-0"], "time": "2026-01-01T00:00:04.7Z"}), one),
         (json!({"time": at(0).to_string()}), json!({"skipped": "the tick's time is over"})),
         (
             json!({"source": "aws.ecs", "detail-type": "x"}),

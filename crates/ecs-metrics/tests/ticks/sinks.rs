@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use aws_fake::faults::{Calls, Fault, FaultKind};
 use aws_fake::log::Log;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::harness::{METRICS, World, clusters, each_once, scheduled};
+use crate::harness::{METRICS, World, clusters, each_once, number, own, scheduled};
 
 #[tokio::test(start_paused = true)]
 async fn flushing_takes_fewer_calls_for_the_same_data() {
@@ -56,4 +57,15 @@ async fn a_document_a_cluster_and_no_call() {
     let begin = crate::harness::at(0).as_millisecond();
     let expected: Vec<i64> = (0..12).map(|tick| begin + tick * 5_000).collect();
     assert_eq!(times, ["c-0", "c-1", "c-2"].map(|name| (name.to_owned(), expected.clone())).into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn ticks_of_a_flush_that_fails_have_failed() {
+    let (log, _guard) = Log::of("aws_helpers::emf");
+    let denied = Fault::of("PutMetricData", Calls::First(2), FaultKind::AccessDenied);
+    let scenario = clusters(1).set(|settings| settings.faults.push(denied));
+    let (world, answer) = World::minute(scenario, &[("SINK", "flush"), ("PERIOD_SECONDS", "1")]).await;
+    assert_eq!((number(&answer, "ticks"), number(&answer, "failed")), (40, 20));
+    assert_eq!(world.ticks(), each_once(20, 60, 1));
+    assert_eq!(own(&log, "Ticks").iter().sum::<usize>(), 40);
 }
