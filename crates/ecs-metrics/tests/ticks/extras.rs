@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_fake::log::Log;
 use aws_fake::scenario::{Scenario, ServicePlan};
 use aws_fake::world::clusters::Counts;
-use aws_fake::world::ecs::Status;
+use aws_fake::world::ecs::{Rollout, Status};
 use aws_fake::world::tables::TablePlan;
 
 use crate::harness::{World, clusters};
@@ -137,4 +137,38 @@ async fn a_round_takes_less_than_a_quarter_of_the_quota_and_goes_on_elsewhere() 
         .fake
         .with(|world| world.metric_data().filter(|datum| datum.metric.name == "ActiveInstances").count());
     assert_eq!(written as u64, visited, "what was read is written");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_agent_is_counted_after_five_minutes_and_before_eight() {
+    let world = World::new(fleet(), &[("EXTRA_METRICS", "instances")]);
+    world.until(15).await;
+    world.fake.with(|world| {
+        let id = world.instances("prod-ecs").remove(0);
+        world.disconnect_agent(&id);
+    });
+    let triggers: Vec<String> = (0..8).map(|minute| format!("r-{minute}")).collect();
+    let triggers =
+        triggers.iter().zip(0..).map(|(id, minute)| world.trigger(60 * minute + 20, 60 * minute + 20, id));
+    futures::future::join_all(triggers).await;
+    let found: Vec<(u64, f64)> = world.fake.with(|world| {
+        let data = world.metric_data().filter(|datum| datum.metric.name == "DisconnectedInstances");
+        data.map(|datum| (datum.timestamp.as_secs() / 60 % 60, datum.value().unwrap())).collect()
+    });
+    let first = found.iter().find(|(_, silent)| *silent > 0.0).expect("it is counted").0;
+    assert!((6..=8).contains(&first), "{found:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn deployments_are_told_by_how_they_stand() {
+    for (rollout, expected) in
+        [(Rollout::InProgress, (1.0, 0.0)), (Rollout::Failed, (0.0, 1.0)), (Rollout::Completed, (0.0, 0.0))]
+    {
+        let service = ServicePlan { rollout, ..ServicePlan::default() };
+        let scenario = Scenario::new(1).cluster("prod", 1).with_service(service);
+        let (world, _) = World::minute(scenario, &[("EXTRA_METRICS", "services")]).await;
+        let found = by_minute(&world);
+        let found = (found["DeploymentsInProgress web"], found["DeploymentsFailed web"]);
+        assert!(found == expected, "{rollout:?}: {found:?}");
+    }
 }
