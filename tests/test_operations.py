@@ -5,22 +5,27 @@ from __future__ import annotations
 import re
 
 import test_fake_boto3
+import test_fake_boto3_clusters
 import test_fake_boto3_machines
+import test_fake_boto3_metrics
 import test_fake_boto3_tables
 import test_fake_moto
 import test_fake_moto_machines
+import test_fake_moto_metrics
 import test_fake_moto_tables
 from environment import ROOT
 
 SERVICES = ROOT / "crates" / "aws-fake" / "src" / "services"
-DRIVEN = " ".join(
-    what for tried in (test_fake_boto3, test_fake_boto3_machines, test_fake_boto3_tables) for what in tried.WORKS
+BY_BOTO3 = (
+    test_fake_boto3,
+    test_fake_boto3_clusters,
+    test_fake_boto3_machines,
+    test_fake_boto3_metrics,
+    test_fake_boto3_tables,
 )
-ASKED = {
-    what.split(" ")[0]
-    for asked in (test_fake_moto, test_fake_moto_machines, test_fake_moto_tables)
-    for what in asked.ASKED
-}
+BESIDE_MOTO = (test_fake_moto, test_fake_moto_machines, test_fake_moto_metrics, test_fake_moto_tables)
+DRIVEN = " ".join(what for tried in BY_BOTO3 for what in tried.WORKS)
+ASKED = {what.split(" ")[0] for asked in BESIDE_MOTO for what in asked.ASKED}
 # Auto Scaling's answers to a hook, and look-ups in CloudTrail: moto has neither.
 NOT_IN_MOTO = {"CompleteLifecycleAction", "RecordLifecycleActionHeartbeat", "LookupEvents"}
 
