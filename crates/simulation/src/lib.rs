@@ -1,0 +1,1 @@
+//! Runs whole worlds with everything that can go wrong, seed by seed.
