@@ -24,10 +24,10 @@ impl Drainer {
             tracing::error!("heartbeats took too long, to be tried again at the next pass");
             chains
         };
-        let not_before = decide::later(self.now(), self.settings.interval);
+        let now = self.now();
         let next = chains.iter().map(|(subject, _)| Drain {
             pass: subject.drain.pass.saturating_add(1),
-            not_before: Some(not_before),
+            not_before: Some(decide::later(now, decide::interval(&subject.drain, &self.settings))),
             ..subject.drain.clone()
         });
         let next: Vec<Drain> = next.collect();
@@ -45,7 +45,8 @@ impl Drainer {
                 (&next.cluster, &next.container_instance, next.draining_since)
             {
                 let token = next.token().map(str::to_owned);
-                let mark = Mark { pass: next.pass, draining_since, tasks: next.tasks, token };
+                let Drain { pass, tasks, until, .. } = next;
+                let mark = Mark { pass, draining_since, tasks, until, token };
                 marks.entry(cluster.clone()).or_default().push((arn.clone(), mark));
             }
         }
@@ -106,7 +107,9 @@ impl Drainer {
                 held_until: decide::later(first_seen, Duration::from_secs(heartbeat.into())),
                 limit: decide::later(first_seen, Duration::from_secs(global.into())),
             });
-            if hook.terms.as_ref().is_some_and(|terms| decide::too_short(terms, &self.settings)) {
+            if decide::too_short(&subject.drain, &self.settings)
+                && let Some(hook) = &subject.drain.hook
+            {
                 tracing::warn!(
                     group = hook.group,
                     hook = hook.name,

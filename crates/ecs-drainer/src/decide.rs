@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_helpers::fault::Fault;
 use jiff::Timestamp;
 
-use crate::drain::{ContainerInstance, Drain, Membership, Presence, Status, Task, Terms};
+use crate::drain::{ContainerInstance, Drain, Mark, Membership, Presence, Status, Task, Terms};
 use crate::settings::{Outcome, Settings, Standalone};
 
 /// Everything that was found out about one drain.
@@ -57,6 +57,10 @@ pub enum Why {
     NeverRegistered,
     /// Auto Scaling no longer has the instance, or is past the hook.
     Gone,
+    /// EC2 has terminated the instance.
+    Terminated,
+    /// A lifecycle hook waits for the instance too, and its drain does the rest.
+    Joined,
     /// The hook's own limit has passed: it has given up by itself.
     PastLimit,
     /// Something could not be read.
@@ -73,6 +77,8 @@ impl std::fmt::Display for Why {
             Self::Registering => write!(f, "no cluster has the instance; it may be registering"),
             Self::NeverRegistered => write!(f, "no cluster has the instance, and the wait is over"),
             Self::Gone => write!(f, "Auto Scaling no longer waits for the instance"),
+            Self::Terminated => write!(f, "EC2 has terminated the instance"),
+            Self::Joined => write!(f, "a lifecycle hook waits for the instance, and its drain goes on"),
             Self::PastLimit => write!(f, "the hook's own limit has passed"),
             Self::Unreadable(fault) => write!(f, "{fault}"),
         }
@@ -86,6 +92,29 @@ impl std::fmt::Display for Why {
 pub fn superseded(drain: &Drain, instance: &ContainerInstance) -> bool {
     let told_apart = drain.token().is_some() || instance.status == Status::Draining;
     told_apart && instance.mark.as_ref().is_some_and(|mark| drain.left(mark) && mark.pass > drain.pass)
+}
+
+/// The time from this drain's pass to the next: a drain that has little time is looked at more often.
+#[must_use]
+pub fn interval(drain: &Drain, settings: &Settings) -> Duration {
+    if drain.until.is_some() { settings.urgent_interval } else { settings.interval }
+}
+
+/// Whether Auto Scaling must be asked for a hook that waits for the instance of this request: its end is near, so
+/// that a hook must be completed in time; or another drain's mark says that there is one.
+#[must_use]
+pub fn looks_for_hook(drain: &Drain, other: Option<&Mark>) -> bool {
+    drain.hook.is_none() && (drain.until.is_some() || other.is_some_and(|mark| mark.token.is_some()))
+}
+
+/// Whether a request's drain becomes that of the hook which waits for its instance. It does if it knows of a near end
+/// of which the hook's own drain does not know; otherwise that one does all there is to do.
+#[must_use]
+pub fn takes_hook(drain: &Drain, other: Option<&Mark>) -> bool {
+    let Some(until) = drain.until else { return false };
+    // Marks have whole seconds.
+    let known = other.filter(|mark| mark.token.is_some()).and_then(|mark| mark.until);
+    known.is_none_or(|known| known.as_second() > until.as_second())
 }
 
 /// How much longer to wait before "no task" may be believed; none if it may be now, or if the instance
@@ -159,7 +188,8 @@ pub fn next(drain: &Drain, sight: &Sight, now: Timestamp, settings: &Settings) -
             if let Some(Err(fault)) = &sight.membership {
                 return wait_or_give_up(0, Why::Unreadable(fault.clone()));
             }
-            return if elapsed(drain.first_seen, now) < settings.registration_wait {
+            let since = drain.launched_at.unwrap_or(drain.first_seen);
+            return if elapsed(since, now) < settings.registration_wait {
                 wait_or_give_up(0, Why::Registering)
             } else {
                 plan(Then::Complete(settings.unregistered, Why::NeverRegistered))
@@ -207,7 +237,7 @@ pub fn needs_heartbeat(drain: &Drain, now: Timestamp, settings: &Settings) -> bo
         Some(Some(terms)) => {
             now < terms.limit
                 && terms.held_until < terms.limit
-                && elapsed(now, terms.held_until) < settings.interval * 2 + GRACE
+                && elapsed(now, terms.held_until) < interval(drain, settings) * 2 + GRACE
         }
     }
 }
@@ -221,17 +251,20 @@ pub fn held(terms: &Terms, now: Timestamp) -> Terms {
 
 /// Whether the hook times out before a second pass could save it: its owner must be told.
 #[must_use]
-pub fn too_short(terms: &Terms, settings: &Settings) -> bool {
-    Duration::from_secs(terms.heartbeat_seconds.into()) < settings.interval + GRACE
+pub fn too_short(drain: &Drain, settings: &Settings) -> bool {
+    let terms = drain.hook.as_ref().and_then(|hook| hook.terms.as_ref());
+    let heartbeat = terms.map(|terms| Duration::from_secs(terms.heartbeat_seconds.into()));
+    heartbeat.is_some_and(|heartbeat| heartbeat < interval(drain, settings) + GRACE)
 }
 
 /// What a queue, a batching window and a pass may add to the interval.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// When the drain is given up: the setting, or the last pass before the hook's own limit, so that the
-/// result is the configured one and not the hook's default.
+/// When the drain is given up: the setting, or the last pass before the instance's end, or before the hook's own
+/// limit, so that the result is the configured one and not the hook's default.
 fn overdue(drain: &Drain, now: Timestamp, settings: &Settings) -> bool {
-    let too_late = limit(drain).is_some_and(|limit| elapsed(now, limit) < settings.interval + GRACE);
+    let ends = [limit(drain), drain.until].into_iter().flatten().min();
+    let too_late = ends.is_some_and(|end| elapsed(now, end) < interval(drain, settings) + GRACE);
     too_late || elapsed(drain.first_seen, now) >= settings.deadline
 }
 

@@ -26,6 +26,12 @@ pub struct Drain {
     pub hook: Option<Hook>,
     /// When the instance began to leave.
     pub first_seen: Timestamp,
+    /// When the instance will be gone, whatever a hook says: two minutes after a spot notice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// When the instance was launched, where a request told: long ago means that it is not registering any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launched_at: Option<Timestamp>,
     /// When the container instance was first known to be DRAINING.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draining_since: Option<Timestamp>,
@@ -38,6 +44,24 @@ pub struct Drain {
 }
 
 impl Drain {
+    /// A drain of which nothing is known but the instance, and when it began to leave.
+    #[must_use]
+    pub fn begin(instance: String, first_seen: Timestamp) -> Self {
+        Self {
+            pass: 0,
+            instance,
+            cluster: None,
+            container_instance: None,
+            hook: None,
+            first_seen,
+            until: None,
+            launched_at: None,
+            draining_since: None,
+            tasks: None,
+            not_before: None,
+        }
+    }
+
     /// The lifecycle action's token, which also tells two drains of one instance apart.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
@@ -50,6 +74,20 @@ impl Drain {
     pub fn left(&self, mark: &Mark) -> bool {
         let since_then = mark.draining_since.as_second() >= self.first_seen.as_second();
         mark.token.as_deref() == self.token() && (self.token().is_some() || since_then)
+    }
+
+    /// Takes over the time limit of another drain of the same instance: the earlier one holds for both. One that has
+    /// passed is no news: the instance has outlived it.
+    pub fn share_until(&mut self, until: Option<Timestamp>, now: Timestamp) {
+        let until = until.filter(|until| *until > now);
+        self.until = [self.until, until].into_iter().flatten().min();
+    }
+
+    /// Makes a request's drain that of a hook which waits for the same instance. From the mark of that hook's own
+    /// drain on, if it has left one: so its older continuation finds itself answered.
+    pub fn take_hook(&mut self, hook: Hook, mark: Option<&Mark>) {
+        self.hook = Some(hook);
+        self.pass = mark.map_or(self.pass, |mark| self.pass.max(mark.pass));
     }
 }
 
@@ -102,6 +140,8 @@ pub struct Mark {
     pub draining_since: Timestamp,
     /// [`Drain::tasks`].
     pub tasks: Option<usize>,
+    /// [`Drain::until`], in whole seconds.
+    pub until: Option<Timestamp>,
     /// The drain's token.
     pub token: Option<String>,
 }
@@ -111,12 +151,13 @@ impl Mark {
     pub const ATTRIBUTE: &'static str = "fleetkeeper.drain";
 
     /// The attribute's value: at most 128 of letters, digits and `-_./@\: ` (ECS `Attribute`); a token
-    /// is a UUID, so this has about 60.
+    /// is a UUID, so this has about 70.
     #[must_use]
     pub fn to_value(&self) -> String {
         let token = self.token.as_deref().unwrap_or("-");
         let tasks = self.tasks.map_or_else(|| "-".to_owned(), |tasks| tasks.to_string());
-        format!("{}:{}:{tasks}:{token}", self.pass, self.draining_since.as_second())
+        let until = self.until.map_or_else(String::new, |until| format!("@{}", until.as_second()));
+        format!("{}:{}:{tasks}{until}:{token}", self.pass, self.draining_since.as_second())
     }
 
     /// Reads an attribute's value; none if somebody else wrote it.
@@ -125,12 +166,19 @@ impl Mark {
         let mut parts = value.splitn(4, ':');
         let pass = parts.next()?.parse().ok()?;
         let draining_since = Timestamp::from_second(parts.next()?.parse().ok()?).ok()?;
-        let tasks = match parts.next()? {
+        let tasks = parts.next()?;
+        let (tasks, until) =
+            tasks.split_once('@').map_or((tasks, None), |(tasks, until)| (tasks, Some(until)));
+        let tasks = match tasks {
             "-" => None,
             tasks => Some(tasks.parse().ok()?),
         };
+        let until = match until {
+            Some(second) => Some(Timestamp::from_second(second.parse().ok()?).ok()?),
+            None => None,
+        };
         let token = parts.next()?;
-        Some(Self { pass, draining_since, tasks, token: (token != "-").then(|| token.to_owned()) })
+        Some(Self { pass, draining_since, tasks, until, token: (token != "-").then(|| token.to_owned()) })
     }
 }
 
@@ -222,12 +270,17 @@ mod tests {
             pass: 3,
             draining_since: Timestamp::from_second(1_763_680_000).unwrap(),
             tasks,
+            until: None,
             token: token.map(str::to_owned),
         };
+        let until = Timestamp::from_second(1_763_680_120).ok();
         for (value, expected) in [
             ("3:1763680000:10:86799385-e46d", Some(mark(Some(10), Some("86799385-e46d")))),
             ("3:1763680000:-:a:b", Some(mark(None, Some("a:b")))),
             ("3:1763680000:0:-", Some(mark(Some(0), None))),
+            ("3:1763680000:10@1763680120:-", Some(Mark { until, ..mark(Some(10), None) })),
+            ("3:1763680000:-@1763680120:a", Some(Mark { until, ..mark(None, Some("a")) })),
+            ("3:1763680000:10@x:-", None),
             ("3:1763680000:x:-", None),
             ("3:1763680000", None),
             ("x:1763680000:0:-", None),

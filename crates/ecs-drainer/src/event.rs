@@ -16,6 +16,8 @@ pub enum Command {
     Drain(Box<Drain>),
     /// A task has stopped: if its instance is draining, it may have been the last.
     TaskStopped(TaskStopped),
+    /// EC2 has terminated this instance: if a hook waits for it, it need not.
+    Terminated(String),
     /// Nothing, for this reason: acknowledge it.
     Skip(String),
 }
@@ -40,6 +42,7 @@ pub fn classify(message: &Value, now: Timestamp) -> Result<Command, BadMessage> 
                 lifecycle(detail, text("time"), now)
             }
             (Some("aws.ecs"), "ECS Task State Change") => task_state(detail),
+            (Some("aws.ec2"), "EC2 Instance State-change Notification") => instance_state(detail),
             _ => Ok(Command::Skip(format!("event is not for the drainer: {}", word(detail_type)))),
         };
     }
@@ -72,7 +75,8 @@ fn lifecycle(message: &Value, time: Option<&str>, now: Timestamp) -> Result<Comm
     };
     let first_seen = time.and_then(|time| time.parse().ok()).unwrap_or(now);
     let cluster = fields.text("NotificationMetadata").ok().and_then(|metadata| cluster_of(&metadata));
-    Ok(Command::Drain(Box::new(Drain { cluster, hook: Some(hook), ..begin(fields.instance()?, first_seen) })))
+    let drain = Drain::begin(fields.instance("EC2InstanceId")?, first_seen);
+    Ok(Command::Drain(Box::new(Drain { cluster, hook: Some(hook), ..drain })))
 }
 
 /// The cluster that a hook's metadata names: `{"cluster":"prod"}`. Metadata of another shape is for
@@ -95,26 +99,18 @@ fn request(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
                 .ok_or_else(|| fields.bad("Cluster", "is not the name or ARN of a cluster"))?,
         ),
     };
-    Ok(Command::Drain(Box::new(Drain { cluster, ..begin(fields.instance()?, now) })))
-}
-
-fn begin(instance: String, first_seen: Timestamp) -> Drain {
-    Drain {
-        pass: 0,
-        instance,
-        cluster: None,
-        container_instance: None,
-        hook: None,
-        first_seen,
-        draining_since: None,
-        tasks: None,
-        not_before: None,
+    let (until, launched_at) = (fields.time("Until")?, fields.time("LaunchedAt")?);
+    if until.is_some_and(|until| until <= now) {
+        // A late copy: what was said of the instance's end then says nothing of it now.
+        return Ok(Command::Skip("drain request: its time is over".to_owned()));
     }
+    let drain = Drain::begin(fields.instance("EC2InstanceId")?, now);
+    Ok(Command::Drain(Box::new(Drain { cluster, until, launched_at, ..drain })))
 }
 
 fn continuation(message: &Value) -> Result<Command, BadMessage> {
     let fields = Fields { kind: "continuation", message };
-    fields.instance()?;
+    fields.instance("EC2InstanceId")?;
     // The function wrote it: which field of it broke does not matter, and serde's words could quote it.
     let drain =
         Drain::deserialize(message).map_err(|_| fields.bad("a field", "is missing or of the wrong type"))?;
@@ -136,6 +132,14 @@ fn task_state(detail: &Value) -> Result<Command, BadMessage> {
     }))
 }
 
+fn instance_state(detail: &Value) -> Result<Command, BadMessage> {
+    let fields = Fields { kind: "instance event", message: detail };
+    if fields.text("state")? != "terminated" {
+        return Ok(Command::Skip("instance event: the instance has not been terminated".to_owned()));
+    }
+    fields.instance("instance-id").map(Command::Terminated)
+}
+
 struct Fields<'m> {
     kind: &'static str,
     message: &'m Value,
@@ -152,12 +156,20 @@ impl Fields<'_> {
     }
 
     /// The instance id. It goes into a filter expression, so it may hold nothing but letters and digits.
-    fn instance(&self) -> Result<String, BadMessage> {
-        const FIELD: &str = "EC2InstanceId";
-        let id = self.text(FIELD)?;
+    fn instance(&self, field: &'static str) -> Result<String, BadMessage> {
+        let id = self.text(field)?;
         let tail = id.strip_prefix("i-").unwrap_or_default();
         let valid = (1..=32).contains(&tail.len()) && tail.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if valid { Ok(id) } else { Err(self.bad(FIELD, "is not an instance id (i- and hexadecimal digits)")) }
+        if valid { Ok(id) } else { Err(self.bad(field, "is not an instance id (i- and hexadecimal digits)")) }
+    }
+
+    /// A date, where there is one.
+    fn time(&self, field: &'static str) -> Result<Option<Timestamp>, BadMessage> {
+        let read = |value: &Value| value.as_str()?.parse().ok();
+        let value = self.message.get(field);
+        value
+            .map(|value| read(value).ok_or_else(|| self.bad(field, "is not a date as RFC 3339 writes it")))
+            .transpose()
     }
 }
 

@@ -8,7 +8,7 @@
 //! # Layout
 //! - [`event`]: a raw message → a command.
 //! - `subjects`: the commands of a batch, each drain once. `pass`: one pass for all of them. `chain`: what
-//!   goes on.
+//!   goes on. `hooks`: the hooks of instances of which no message told them.
 //! - [`observe`]: the reads. [`decide`]: what to do, pure. [`act`]: the writes.
 //! - [`drain`]: what they talk about. [`watch`]: a cache that may be lost. [`settings`], [`error`].
 //!
@@ -25,6 +25,7 @@ pub mod decide;
 pub mod drain;
 pub mod error;
 pub mod event;
+mod hooks;
 pub mod observe;
 mod pass;
 pub mod settings;
@@ -107,6 +108,7 @@ impl Drainer {
             match command {
                 Ok(Command::Drain(drain)) => subjects.begin(*drain, at, &self.watch()),
                 Ok(Command::TaskStopped(event)) => subjects.stopped(&event, &mut self.watch()),
+                Ok(Command::Terminated(instance)) => subjects.terminated(instance),
                 Ok(Command::Skip(reason)) => tracing::info!(record = record.place, "skipped: {reason}"),
                 Err(reason) => failed.push((at, reason)),
             }

@@ -9,9 +9,9 @@ use futures::stream::{self, StreamExt};
 use tokio::time::timeout;
 
 use crate::decide::{self, Plan, Sight, Then, Why};
-use crate::drain::{ContainerInstance, Drain, Hook, Membership, Presence, Status, Task};
+use crate::drain::{ContainerInstance, Drain, Presence, Status, Task};
 use crate::observe::Order;
-use crate::subjects::{Cause, Looks, Subject, Subjects};
+use crate::subjects::{self, Cause, Subject, Subjects};
 use crate::{Drainer, act, observe};
 
 // A pass must have published before the function's timeout (90 s): 15 of pause, 35 of looking and
@@ -34,7 +34,7 @@ impl Drainer {
         let subjects = batch.take();
         self.pause(&subjects).await;
         let chains: Vec<_> = subjects.iter().filter(|subject| subject.chain().is_some()).cloned().collect();
-        let look = timeout(LOOKING, Box::pin(self.look(subjects, batch.looks)));
+        let look = timeout(LOOKING, Box::pin(self.look(subjects, batch)));
         let going_on = if let Ok(going_on) = look.await {
             going_on
         } else {
@@ -45,18 +45,21 @@ impl Drainer {
     }
 
     /// Looks at everything, acts, and returns the chains that must go on, with the tasks left.
-    async fn look(&self, mut subjects: Vec<Subject>, looks: Looks) -> Vec<(Subject, usize)> {
+    async fn look(&self, mut subjects: Vec<Subject>, batch: Subjects) -> Vec<(Subject, usize)> {
+        let mut going_on = self.let_go(batch.terminated, &mut subjects).await;
         let drains: Vec<&Drain> = subjects.iter().map(|subject| &subject.drain).collect();
         let mut presences = observe::presences(&self.clients, &drains, &self.settings.clusters).await;
-        for (cluster, arns) in looks {
+        for (cluster, arns) in batch.looks {
             let (instances, _) = observe::describe(&self.clients, &cluster, arns.into_iter().collect()).await;
             subjects.extend(instances.into_iter().filter_map(|instance| found(instance, &mut presences)));
         }
         subjects.retain_mut(|subject| self.adopt(subject, &presences));
+        subjects::join(&mut subjects, self.now());
         self.set_draining(&mut subjects, &mut presences).await;
         self.settle(&subjects, &mut presences).await;
         let planned = self.plan(subjects, presences).await;
-        self.carry_out(planned).await
+        going_on.extend(self.carry_out(planned).await);
+        going_on
     }
 
     /// Holds still if everything in the batch came too early: without a delay queue a continuation
@@ -84,6 +87,12 @@ impl Drainer {
                 "skipped: a copy, its drain goes on"
             );
             return false;
+        }
+        if instance.status == Status::Draining
+            && let Some(mark) = &instance.mark
+        {
+            drain.share_until(mark.until.filter(|_| drain.hook.is_some()), self.now());
+            subject.other = (!drain.left(mark)).then(|| mark.clone());
         }
         drain.cluster = Some(instance.cluster.clone());
         drain.container_instance = Some(instance.arn.clone());
@@ -163,7 +172,11 @@ impl Drainer {
     async fn plan(&self, subjects: Vec<Subject>, presences: Presences) -> Vec<(Subject, Plan)> {
         let now = self.now();
         let (mut full, mut asked, mut nameless) = (Vec::new(), Vec::new(), Vec::new());
-        for Subject { drain, cause } in &subjects {
+        for Subject { drain, cause, other } in &subjects {
+            if decide::looks_for_hook(drain, other.as_ref()) && matches!(cause, Cause::Chain(_)) {
+                let token = other.as_ref().and_then(|mark| mark.token.clone());
+                nameless.push((drain.instance.clone(), token));
+            }
             let Some(presence) = presences.get(&drain.instance) else { continue };
             if decide::needs_membership(presence) {
                 asked.push(drain.instance.clone());
@@ -188,10 +201,12 @@ impl Drainer {
         self.account(&subjects, &presences, &mut tasks).await;
         let now = self.now();
         let decided = subjects.into_iter().map(|mut subject| {
-            let drain = &mut subject.drain;
-            if drain.hook.is_none() {
-                drain.hook = hooks.get(&drain.instance).cloned();
+            if let Some(hook) = hooks.get(&subject.drain.instance)
+                && !subject.meet(hook)
+            {
+                return (subject, Plan { stop: Vec::new(), then: Then::End(Why::Joined) });
             }
+            let drain = &subject.drain;
             let arn = drain.container_instance.clone().unwrap_or_default();
             let sight = Sight {
                 presence: presences.get(&drain.instance).cloned().unwrap_or(Presence::Absent),
@@ -221,32 +236,6 @@ impl Drainer {
         }
     }
 
-    /// The hooks that instances wait for, where no message told: their group's terminating hook that
-    /// notifies our topic. For an instance that does not wait for one, none.
-    async fn hooks_of(&self, nameless: Vec<(String, Option<String>)>) -> HashMap<String, Hook> {
-        let ids = nameless.iter().map(|(id, _)| id.clone()).collect();
-        let memberships = observe::memberships(&self.clients, ids).await;
-        let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut found = HashMap::new();
-        for (id, token) in nameless {
-            let Some(Ok(Membership::Member { group, waiting: true })) = memberships.get(&id) else {
-                continue;
-            };
-            if !names.contains_key(group) {
-                let hooks = observe::terminate_hooks(&self.clients, group).await.unwrap_or_default();
-                let ours = hooks
-                    .into_iter()
-                    .filter(|hook| hook.notification_target_arn.as_ref() == Some(&self.settings.topic));
-                names.insert(group.clone(), ours.filter_map(|hook| hook.lifecycle_hook_name).collect());
-            }
-            // With several hooks the mark's token could be another's: left to the drain's own chain.
-            if let Some([name]) = names.get(group).map(Vec::as_slice) {
-                found.insert(id, Hook { group: group.clone(), name: name.clone(), token, terms: None });
-            }
-        }
-        found
-    }
-
     /// Acts, and returns the chains that go on.
     async fn carry_out(&self, planned: Vec<(Subject, Plan)>) -> Vec<(Subject, usize)> {
         let mut stop: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -265,8 +254,13 @@ impl Drainer {
                 tracing::warn!(cluster, "a task could not be stopped, to be tried again: {fault}");
             }
         }
-        let finished = stream::iter(planned)
-            .map(async |(subject, plan)| self.finish(subject, plan.then).await)
+        self.finish_all(planned.into_iter().map(|(subject, plan)| (subject, plan.then)).collect()).await
+    }
+
+    /// Completes and ends what is at its end; returns the chains that go on, with the number of tasks left.
+    pub(crate) async fn finish_all(&self, decided: Vec<(Subject, Then)>) -> Vec<(Subject, usize)> {
+        let finished = stream::iter(decided)
+            .map(async |(subject, then)| self.finish(subject, then).await)
             .buffer_unordered(SIDE_BY_SIDE);
         let going_on: Vec<(Subject, usize)> = finished.filter_map(async |going_on| going_on).collect().await;
         let mut chains = Vec::new();
@@ -347,15 +341,13 @@ fn found(instance: ContainerInstance, presences: &mut Presences) -> Option<Subje
     }
     let drain = Drain {
         pass: mark.pass,
-        instance: instance.instance.clone(),
         cluster: Some(instance.cluster.clone()),
         container_instance: Some(instance.arn.clone()),
-        hook: None,
-        first_seen: mark.draining_since,
+        until: mark.until,
         draining_since: Some(mark.draining_since),
         tasks: mark.tasks,
-        not_before: None,
+        ..Drain::begin(instance.instance.clone(), mark.draining_since)
     };
     presences.insert(instance.instance.clone(), Presence::Registered(instance));
-    Some(Subject { drain, cause: Cause::Found(mark) })
+    Some(Subject::new(drain, Cause::Found(mark)))
 }

@@ -43,6 +43,8 @@ pub struct Settings {
     pub clusters: Vec<String>,
     /// Between two passes; the delay of the continuation queue.
     pub interval: Duration,
+    /// The same for a drain that has little time, and the delay of its queue.
+    pub urgent_interval: Duration,
     /// How long a drain may take.
     pub deadline: Duration,
     /// What the hook is completed with at the deadline.
@@ -67,6 +69,7 @@ impl Settings {
             topic: variables.topic("DRAIN_TOPIC_ARN")?,
             clusters: variables.list("CLUSTERS", "names or ARNs of ECS clusters", is_cluster)?,
             interval: variables.seconds("PASS_INTERVAL_SECONDS", 180, 1..=900)?,
+            urgent_interval: variables.seconds("URGENT_INTERVAL_SECONDS", 15, 1..=60)?,
             deadline: variables.seconds("DEADLINE_SECONDS", 7_200, 30..=172_800)?,
             at_deadline: variables.choice("DEADLINE_RESULT", outcomes)?,
             registration_wait: variables.seconds("REGISTRATION_WAIT_SECONDS", 300, 0..=3_600)?,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::drain::{Drain, Mark, TaskStopped};
 use crate::watch::{Stopped, Watch};
 
@@ -12,6 +14,8 @@ pub(crate) struct Subject {
     pub(crate) drain: Drain,
     /// Why it is looked at.
     pub(crate) cause: Cause,
+    /// The mark that another drain has left on its container instance.
+    pub(crate) other: Option<Mark>,
 }
 
 /// Why a drain is looked at.
@@ -26,6 +30,11 @@ pub(crate) enum Cause {
 }
 
 impl Subject {
+    /// A drain of which nothing else is known yet.
+    pub(crate) fn new(drain: Drain, cause: Cause) -> Self {
+        Self { drain, cause, other: None }
+    }
+
     /// The records that carry its chain.
     pub(crate) fn chain(&self) -> Option<&[usize]> {
         match &self.cause {
@@ -45,6 +54,8 @@ pub(crate) struct Subjects {
     drains: BTreeMap<(String, Option<String>), Subject>,
     /// Container instances that a task stopped on and that the cache does not know, by cluster.
     pub(crate) looks: Looks,
+    /// Instances that EC2 has terminated.
+    pub(crate) terminated: BTreeSet<String>,
 }
 
 impl Subjects {
@@ -59,7 +70,7 @@ impl Subjects {
             return;
         }
         let key = (drain.instance.clone(), drain.token().map(str::to_owned));
-        let fresh = Subject { drain, cause: Cause::Chain(vec![record]) };
+        let fresh = Subject::new(drain, Cause::Chain(vec![record]));
         let Some(subject) = self.drains.get_mut(&key) else {
             self.drains.insert(key, fresh);
             return;
@@ -79,7 +90,7 @@ impl Subjects {
             Stopped::NotLast => {}
             Stopped::Last(drain) => {
                 let key = (drain.instance.clone(), drain.token().map(str::to_owned));
-                self.drains.entry(key).or_insert(Subject { drain: *drain, cause: Cause::Event });
+                self.drains.entry(key).or_insert(Subject::new(*drain, Cause::Event));
             }
             Stopped::Unknown => {
                 let looks = self.looks.entry(event.cluster.clone()).or_default();
@@ -88,8 +99,33 @@ impl Subjects {
         }
     }
 
+    /// Takes in an instance that EC2 has terminated.
+    pub(crate) fn terminated(&mut self, instance: String) {
+        self.terminated.insert(instance);
+    }
+
     /// The drains, and none left behind.
     pub(crate) fn take(&mut self) -> Vec<Subject> {
         std::mem::take(&mut self.drains).into_values().collect()
     }
+}
+
+/// Makes one drain of a request's and a hook's for the same instance: the hook's, with the request's time limit and
+/// its records.
+pub(crate) fn join(subjects: &mut Vec<Subject>, now: Timestamp) {
+    let (requests, mut joined): (Vec<_>, Vec<_>) =
+        std::mem::take(subjects).into_iter().partition(|subject| subject.drain.hook.is_none());
+    for request in requests {
+        let hooked = joined.iter_mut().find(|subject| {
+            subject.drain.instance == request.drain.instance && matches!(subject.cause, Cause::Chain(_))
+        });
+        match (hooked, request.cause) {
+            (Some(Subject { drain, cause: Cause::Chain(records), .. }), Cause::Chain(more)) => {
+                drain.share_until(request.drain.until, now);
+                records.extend(more);
+            }
+            (_, cause) => joined.push(Subject { cause, ..request }),
+        }
+    }
+    *subjects = joined;
 }

@@ -55,6 +55,11 @@ impl Watch {
     }
 
     fn put(&mut self, drain: &Drain, left: usize, ended: bool) {
+        // A hook's drain is not forgotten for a request that came beside it.
+        let has_token = |watched: &Watched| watched.drain.token().is_some() && !watched.ended;
+        if drain.hook.is_none() && self.drains.get(&drain.instance).is_some_and(has_token) {
+            return;
+        }
         if self.drains.len() >= MOST {
             self.drains.clear();
             self.instances.clear();
@@ -66,13 +71,17 @@ impl Watch {
         self.drains.insert(drain.instance.clone(), watched);
     }
 
-    /// Whether a message is a copy of one that was answered here, or of a drain that has ended. Only
-    /// for drains with a token: an operator may well ask for the same instance twice.
+    /// Whether a message is a copy of one that was answered here, or of a drain that has ended. An operator may well
+    /// ask for the same instance twice: drains without a token are told apart by when they began.
     #[must_use]
     pub fn answered(&self, drain: &Drain) -> bool {
-        let same = |watched: &&Watched| drain.token().is_some() && watched.drain.token() == drain.token();
-        let watched = self.drains.get(&drain.instance).filter(same);
-        watched.is_some_and(|watched| watched.ended || watched.drain.pass > drain.pass)
+        let Some(watched) = self.drains.get(&drain.instance) else { return false };
+        match drain.token() {
+            Some(token) => {
+                watched.drain.token() == Some(token) && (watched.ended || watched.drain.pass > drain.pass)
+            }
+            None => drain.pass > 0 && watched.ended && watched.drain.first_seen == drain.first_seen,
+        }
     }
 
     /// Counts a stopped task.
@@ -87,6 +96,12 @@ impl Watch {
         } else {
             Stopped::Last(Box::new(watched.drain.clone()))
         }
+    }
+
+    /// The drain of an instance, if it is known here; with whether it has ended.
+    #[must_use]
+    pub fn drain(&self, instance: &str) -> Option<(&Drain, bool)> {
+        self.drains.get(instance).map(|watched| (&watched.drain, watched.ended))
     }
 
     /// A group's hooks, if they were read lately.
@@ -121,6 +136,8 @@ mod tests {
                 terms: None,
             }),
             first_seen: Timestamp::UNIX_EPOCH,
+            until: None,
+            launched_at: None,
             draining_since: None,
             tasks: None,
             not_before: None,

@@ -5,6 +5,7 @@ use super::*;
 use crate::drain::{Hook, Mark};
 
 mod terms;
+mod urgent;
 
 /// Seconds since the drain was first seen; DRAINING was set in the first.
 fn at(second: i64) -> Timestamp {
@@ -34,6 +35,8 @@ fn drain() -> Drain {
             terms: Some(terms(900, 900, 90_000)),
         }),
         first_seen: at(0),
+        until: None,
+        launched_at: None,
         draining_since: Some(at(0)),
         tasks: Some(2),
         not_before: None,

@@ -14,6 +14,7 @@ fn asked(event: &str) -> Vec<String> {
         Err(error) => format!("bad: {error}"),
         Ok(message) => match classify(&message, now()) {
             Ok(Command::Skip(reason)) => format!("skip: {reason}"),
+            Ok(Command::Terminated(instance)) => format!("{instance} is terminated"),
             Ok(Command::TaskStopped(event)) => {
                 let task = event.task.rsplit('/').next().unwrap();
                 format!("task {} stopped", &task[..8])
@@ -22,7 +23,9 @@ fn asked(event: &str) -> Vec<String> {
                 let hook = drain.hook.as_ref().map_or("none", |hook| hook.name.as_str());
                 let cluster = drain.cluster.as_deref().unwrap_or("unknown");
                 let Drain { instance, pass, first_seen, .. } = &*drain;
-                format!("drain {instance} in {cluster}, hook {hook}, pass {pass}, since {first_seen}")
+                let until = drain.until.map(|until| format!(", until {until}")).unwrap_or_default();
+                let launched = drain.launched_at.map(|at| format!(", launched {at}")).unwrap_or_default();
+                format!("drain {instance} in {cluster}, hook {hook}, pass {pass}, since {first_seen}{until}{launched}")
             }
             Err(error) => format!("bad: {error}"),
         },
@@ -58,6 +61,17 @@ fn every_sample_event_is_classified() {
             sample!("sqs-drain-request"),
             &["drain i-01234567890abcdef in prod, hook none, pass 0, since 2026-05-08T18:00:00Z"],
         ),
+        (
+            sample!("sqs-drain-request-until"),
+            &["drain i-0b662ef9931388ba0 in unknown, hook none, pass 0, since 2026-05-08T18:00:00Z, \
+                 until 2026-05-08T18:01:50Z, launched 2026-05-08T09:00:00Z"],
+        ),
+        (
+            sample!("sns-continuation-urgent"),
+            &["drain i-01234567890abcdef in prod, hook drain, pass 2, since 2026-05-08T16:59:35.661Z, \
+                 until 2026-05-08T17:01:33Z"],
+        ),
+        (sample!("eventbridge-terminated"), &["i-0b662ef9931388ba0 is terminated"]),
         (sample!("eventbridge-task-stopped"), &["task b99d40b3 stopped"]),
         (sample!("sqs-task-stopped"), &["task b99d40b3 stopped"]),
         (sample!("sns-test-notification"), &[TESTED]),
@@ -118,6 +132,21 @@ fn a_message_that_is_wrong_names_the_field_and_never_quotes_it() {
             "drain request: Cluster is not the name or ARN of a cluster",
         ),
         (
+            "an end that is no date",
+            r#"{"DrainRequest":"x","EC2InstanceId":"i-1","Until":"secret"}"#,
+            "drain request: Until is not a date as RFC 3339 writes it",
+        ),
+        (
+            "a launch that is no date",
+            r#"{"DrainRequest":"x","EC2InstanceId":"i-1","LaunchedAt":7}"#,
+            "drain request: LaunchedAt is not a date as RFC 3339 writes it",
+        ),
+        (
+            "an instance event of no instance",
+            r#"{"source":"aws.ec2","detail-type":"EC2 Instance State-change Notification","detail":{"instance-id":"secret","state":"terminated"}}"#,
+            "instance event: instance-id is not an instance id (i- and hexadecimal digits)",
+        ),
+        (
             "a continuation of another make",
             r#"{"DrainPass":"secret","EC2InstanceId":"i-1"}"#,
             "continuation: a field is missing or of the wrong type",
@@ -141,6 +170,25 @@ fn a_message_that_is_wrong_names_the_field_and_never_quotes_it() {
         let message = serde_json::from_str(message).unwrap();
         let found = classify(&message, now()).map_err(|error| error.to_string());
         assert_eq!(found, Err(expected.to_owned()), "{name}");
+    }
+}
+
+#[test]
+fn what_needs_no_drain_is_passed_over_with_the_reason() {
+    for (name, message, expected) in [
+        (
+            "a request that comes when the instance should be gone",
+            r#"{"DrainRequest":"spot","EC2InstanceId":"i-1","Until":"2026-05-08T18:00:00Z"}"#,
+            "drain request: its time is over",
+        ),
+        (
+            "an instance that is only going",
+            r#"{"source":"aws.ec2","detail-type":"EC2 Instance State-change Notification","detail":{"instance-id":"i-1","state":"shutting-down"}}"#,
+            "instance event: the instance has not been terminated",
+        ),
+    ] {
+        let message = serde_json::from_str(message).unwrap();
+        assert_eq!(classify(&message, now()), Ok(Command::Skip(expected.to_owned())), "{name}");
     }
 }
 

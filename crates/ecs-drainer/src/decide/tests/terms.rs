@@ -17,6 +17,7 @@ fn a_copy_is_known_by_the_mark() {
         pass,
         draining_since: at(0),
         tasks: None,
+        until: None,
         token: token.map(str::to_owned),
     };
     for (name, drain, status, mark, expected) in [
@@ -56,7 +57,9 @@ fn heartbeats_come_two_intervals_early_and_never_past_the_limit() {
 #[test]
 fn a_hook_shorter_than_the_interval_is_told() {
     for (heartbeat, expected) in [(30, true), (189, true), (190, false), (900, false)] {
-        let found = too_short(&terms(heartbeat, 0, 90_000), &settings(&[]));
-        assert_eq!(found, expected, "{heartbeat}");
+        let mut drain = drain();
+        drain.hook.as_mut().unwrap().terms = Some(terms(heartbeat, 0, 90_000));
+        assert_eq!(too_short(&drain, &settings(&[])), expected, "{heartbeat}");
     }
+    assert!(!too_short(&hookless(), &settings(&[])), "no hook");
 }
