@@ -8,10 +8,12 @@ import test_fake_boto3
 import test_fake_boto3_clusters
 import test_fake_boto3_machines
 import test_fake_boto3_metrics
+import test_fake_boto3_spot
 import test_fake_boto3_tables
 import test_fake_moto
 import test_fake_moto_machines
 import test_fake_moto_metrics
+import test_fake_moto_spot
 import test_fake_moto_tables
 from environment import ROOT
 
@@ -21,9 +23,16 @@ BY_BOTO3 = (
     test_fake_boto3_clusters,
     test_fake_boto3_machines,
     test_fake_boto3_metrics,
+    test_fake_boto3_spot,
     test_fake_boto3_tables,
 )
-BESIDE_MOTO = (test_fake_moto, test_fake_moto_machines, test_fake_moto_metrics, test_fake_moto_tables)
+BESIDE_MOTO = (
+    test_fake_moto,
+    test_fake_moto_machines,
+    test_fake_moto_metrics,
+    test_fake_moto_spot,
+    test_fake_moto_tables,
+)
 DRIVEN = " ".join(what for tried in BY_BOTO3 for what in tried.WORKS)
 ASKED = {what.split(" ")[0] for asked in BESIDE_MOTO for what in asked.ASKED}
 # Auto Scaling's answers to a hook, and look-ups in CloudTrail: moto has neither.
@@ -41,7 +50,7 @@ def operations() -> set[str]:
 
 
 def test_boto3_drives_every_operation() -> None:
-    assert len(operations()) >= 39
+    assert len(operations()) >= 50
     assert operations() - set(re.findall(r"[A-Z]\w+", DRIVEN)) == set()
 
 

@@ -7,7 +7,10 @@
 //! Auto Scaling and SNS document no numbers for these calls: one bucket each of 100 and 20 a second is
 //! assumed. DynamoDB has as many units as a new table on demand (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html>);
 //! a call is taken for one. CloudWatch documents calls a second (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>)
-//! and no burst: a second's calls are assumed.
+//! and no burst: a second's calls are assumed. Elastic Load Balancing documents a bucket for reads
+//! (<https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html>), and that registrations
+//! have another: as large as AWS's own load balancer controller takes it to be
+//! (<https://github.com/kubernetes-sigs/aws-load-balancer-controller/issues/2809>).
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -68,6 +71,10 @@ pub(crate) enum Bucket {
     MetricStatistics,
     /// `GetMetricData`.
     MetricData,
+    /// Target groups, read.
+    ElbRead,
+    /// Targets, registered and deregistered.
+    ElbRegister,
 }
 
 impl Bucket {
@@ -97,6 +104,8 @@ impl Bucket {
             Self::MetricList => (25.0, 25.0),
             Self::MetricStatistics => (400.0, 400.0),
             Self::MetricData => (50.0, 50.0),
+            Self::ElbRead => (40.0, 10.0),
+            Self::ElbRegister => (20.0, 4.0),
         }
     }
 }
@@ -158,6 +167,8 @@ mod tests {
             (Bucket::Ec2AllInstances, 50, 10),
             (Bucket::Ec2CreateTags, 100, 10),
             (Bucket::Trail, 2, 2),
+            (Bucket::ElbRead, 40, 10),
+            (Bucket::ElbRegister, 20, 4),
         ];
         for (bucket, burst, refill) in rows {
             let mut buckets = Buckets::default();

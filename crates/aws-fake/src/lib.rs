@@ -1,5 +1,5 @@
 //! A strict small AWS: ECS container instances, Auto Scaling lifecycle hooks, EC2 instances and their tags,
-//! CloudTrail look-ups, CloudWatch metrics, DynamoDB items, publishing to SNS.
+//! CloudTrail look-ups, CloudWatch metrics, DynamoDB items, publishing to SNS, targets of load balancers.
 //!
 //! A [`world::World`] with a virtual clock, a seeded random source and a list of faults holds everything.
 //! Services are thin: wire in, World, wire out. They are reached in two ways through the same code: inside

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::scenario::Scenario;
 
-/// A strict small AWS on loopback: ECS container instances, lifecycle hooks, EC2, CloudTrail, CloudWatch, DynamoDB, SNS.
+/// A strict small AWS on loopback: ECS container instances, lifecycle hooks, EC2, CloudTrail, CloudWatch, DynamoDB, SNS, load balancers.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "aws-fake", version)]
 pub struct Options {

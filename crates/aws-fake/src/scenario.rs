@@ -1,6 +1,6 @@
 //! What a World begins with: read from JSON by the server, or built step by step in a test.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
@@ -16,12 +16,14 @@ use crate::{
         machines::Tags,
         names,
         tables::TablePlan,
+        targets::TargetGroupPlan,
         task::Size,
     },
 };
 
 mod plans;
 
+pub use crate::world::play::{Action, Step};
 pub use plans::{ClusterPlan, GroupPlan, HookPlan, ServicePlan};
 
 /// A World before it begins.
@@ -40,6 +42,10 @@ pub struct Scenario {
     pub machines: Vec<MachinePlan>,
     /// Tables.
     pub tables: Vec<TablePlan>,
+    /// Target groups of load balancers.
+    pub target_groups: Vec<TargetGroupPlan>,
+    /// What happens by itself, from the first moment on.
+    pub script: Vec<Step>,
 }
 
 impl Scenario {
@@ -146,6 +152,20 @@ impl Scenario {
         self
     }
 
+    /// Adds a target group.
+    #[must_use]
+    pub fn target_group(mut self, plan: TargetGroupPlan) -> Self {
+        self.target_groups.push(plan);
+        self
+    }
+
+    /// Has something happen at a moment.
+    #[must_use]
+    pub fn step(mut self, after: Duration, action: Action) -> Self {
+        self.script.push(Step { after, action });
+        self
+    }
+
     /// The World, in its first moment, all tasks running.
     pub fn build(self, calendar: Calendar) -> World {
         let mut world = World::new(self.settings, calendar);
@@ -162,6 +182,10 @@ impl Scenario {
         for plan in self.tables {
             world.add_table(plan);
         }
+        for plan in &self.target_groups {
+            world.plan_target_group(plan);
+        }
+        world.play(self.script);
         world
     }
 }
@@ -214,6 +238,8 @@ impl World {
                 size,
                 hooks: hooks.into_iter().collect(),
                 tags: group_tags(&plan.tags, true),
+                capacity_rebalance: plan.capacity_rebalance,
+                reuse: plan.reuse,
             },
         );
         for _ in 0..plan.instances {
@@ -289,6 +315,24 @@ mod tests {
                 r#"{"tables": [{"name": "t", "key": [{"name": "Id", "type": "S"}], "items": [{"Id": {"S": "x"}}]}]}"#,
                 true,
             ),
+            (
+                "a target group",
+                r#"{"target_groups": [{"name": "web", "port": 8080, "targets": ["i-1"], "group": "prod-ecs", "deregistration_delay_seconds": 5}]}"#,
+                true,
+            ),
+            (
+                "a target group that never ends",
+                r#"{"target_groups": [{"deregistration_delay_seconds": -1}]}"#,
+                false,
+            ),
+            (
+                "a script",
+                r#"{"script": [{"action": {"interrupt": "i-1"}}, {"after_seconds": 3, "action": {"recommend_rebalance": "prod-ecs"}}]}"#,
+                true,
+            ),
+            ("a script of nothing", r#"{"script": [{"after_seconds": 3}]}"#, false),
+            ("a script of something else", r#"{"script": [{"action": {"explode": "i-1"}}]}"#, false),
+            ("a group that rebalances", r#"{"clusters": [{"name": "a", "capacity_rebalance": true}]}"#, true),
             ("a table of nothing", r#"{"tables": [{"name": "t"}]}"#, false),
         ];
         for (case, text, expected) in rows {

@@ -1,6 +1,7 @@
 //! The World as a server on loopback, in real time.
 //!
-//! `POST` is AWS; `GET /health`, `GET /history`, `GET /calls` and `GET /metrics` are for whoever watches.
+//! `POST` is AWS; `GET /health`, `GET /history`, `GET /calls` and `GET /metrics` are for whoever watches;
+//! `PUT /script` is for what no call can bring about, a spot interruption for instance.
 
 use std::{convert::Infallible, io, io::Write, net::Ipv4Addr, thread, time::Duration};
 
@@ -134,12 +135,32 @@ async fn respond(fake: &FakeAws, request: Request<Incoming>) -> Response<Bytes> 
             Err(_) => json_response(StatusCode::PAYLOAD_TOO_LARGE, &json!({})),
         };
     }
+    if request.method() == Method::PUT {
+        return put(fake, request).await;
+    }
     match request.uri().path() {
         "/health" => json_response(StatusCode::OK, &json!({"status": "ok"})),
         "/history" => json_response(StatusCode::OK, &fake.with(|world| history(world))),
         "/calls" => json_response(StatusCode::OK, &fake.with(|world| json!(world.calls_by_operation()))),
         "/metrics" => metrics(fake, request.uri().query()),
         _ => json_response(StatusCode::NOT_FOUND, &json!({})),
+    }
+}
+
+/// Plays the script of the body, as a scenario has it.
+async fn put(fake: &FakeAws, request: Request<Incoming>) -> Response<Bytes> {
+    if request.uri().path() != "/script" {
+        return json_response(StatusCode::NOT_FOUND, &json!({}));
+    }
+    let Ok(body) = Limited::new(request.into_body(), LONGEST_BODY).collect().await else {
+        return json_response(StatusCode::PAYLOAD_TOO_LARGE, &json!({}));
+    };
+    match serde_json::from_slice(&body.to_bytes()) {
+        Ok(script) => {
+            fake.with(|world| world.play(script));
+            json_response(StatusCode::OK, &json!({}))
+        }
+        Err(error) => json_response(StatusCode::BAD_REQUEST, &json!({"error": error.to_string()})),
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Settings {
     pub trail_delay: Duration,
     /// Probability that DynamoDB leaves a key or a write of a batch unprocessed. It always does one of them.
     pub unprocessed: f64,
+    /// Whether EC2 tells the event bus of every machine that is `shutting-down` and `terminated`.
+    pub state_events: bool,
     /// Who calls, as CloudTrail writes it down.
     pub caller: Identity,
 }
@@ -76,6 +78,7 @@ impl Default for Settings {
             sparse_pages: false,
             trail_delay: Duration::ZERO,
             unprocessed: 0.0,
+            state_events: false,
             caller: Identity::iam_user("operator"),
         }
     }

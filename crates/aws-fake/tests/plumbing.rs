@@ -7,9 +7,9 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 use aws_fake::{
     FakeAws,
     faults::{Calls, Fault, FaultKind},
-    plumbing::{Plumbing, PlumbingSettings},
+    plumbing::{Ending, Move, Plumbing, PlumbingSettings},
     scenario::Scenario,
-    world::{clock::Moment, ecs::Status},
+    world::{Departure, Outgoing, clock::Moment, ecs::Status},
 };
 use aws_sdk_ecs::types::{ContainerInstanceStatus, DesiredStatus};
 use serde_json::{Value, json};
@@ -47,14 +47,20 @@ async fn messages_are_batched_and_delayed_by_their_queue() {
         let topic = "arn:aws:sns:us-east-1:123456789012:drain";
         world.publish(topic, &json!({"EC2InstanceId": "i-1"}));
         world.publish(topic, &json!({"EC2InstanceId": "i-2"}));
-        world.publish(topic, &json!({"DrainPass": {"pass": 2}}));
+        world.publish(topic, &json!({"DrainPass": 2}));
+        world.publish(topic, &json!({"DrainPass": 2, "Until": "2026-01-01T00:02:00Z"}));
+        world.publish(topic, &json!({"DrainRequest": "spot", "Until": "2026-01-01T00:02:00Z"}));
         world.publish(topic, &json!("no object"));
     });
     assert!(plumbing.run_until_quiet(HOUR).await);
     let seen: Vec<_> = seen.borrow().iter().map(|(at, records, _)| (at.as_secs(), *records)).collect();
-    assert_eq!(seen, [(1, 2), (181, 1)], "the window, and the pass interval with it");
+    assert_eq!(
+        seen,
+        [(1, 3), (16, 1), (181, 1)],
+        "the window; the urgent interval and the pass interval with it"
+    );
     let stats = plumbing.stats();
-    assert_eq!((stats.invocations, stats.deliveries, stats.filtered), (2, 3, 1));
+    assert_eq!((stats.invocations, stats.deliveries, stats.filtered), (3, 5, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,7 +100,87 @@ async fn messages_are_doubled_and_events_lost_if_asked() {
     assert!(plumbing.run_until(|world| world.unstopped_tasks(&instance) == 0, HOUR).await);
     plumbing.run_until(|_| false, Duration::from_secs(5)).await;
     let stats = plumbing.stats();
-    assert_eq!((stats.deliveries, stats.lost_events), (2, 4), "the message twice, two events twice");
+    assert_eq!((stats.deliveries, stats.lost_events), (2, 2), "the message twice, two events");
+}
+
+/// An event of the bus, as EC2 and Auto Scaling emit them.
+fn event(source: &str, kind: &str, detail: &Value) -> Outgoing {
+    let what = json!({"source": source, "detail-type": kind, "detail": detail});
+    Outgoing { at: Moment::ZERO, what: Departure::Event(what) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_reach_whom_their_rules_name() {
+    let state = "EC2 Instance State-change Notification";
+    let rows = [
+        ("a task", "aws.ecs", "ECS Task State Change", json!({}), false, (1, 0)),
+        ("terminated", "aws.ec2", state, json!({"state": "terminated"}), false, (1, 0)),
+        ("shutting down", "aws.ec2", state, json!({"state": "shutting-down"}), false, (0, 0)),
+        ("a warning", "aws.ec2", "EC2 Spot Instance Interruption Warning", json!({}), false, (0, 1)),
+        ("a hook", "aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", json!({}), true, (1, 0)),
+        (
+            "a hook without a rule",
+            "aws.autoscaling",
+            "EC2 Instance-terminate Lifecycle Action",
+            json!({}),
+            false,
+            (0, 0),
+        ),
+    ];
+    for (case, source, kind, detail, lifecycle_events, expected) in rows {
+        for (lose_best_effort, lost) in [(0.0, 0), (1.0, usize::from(source != "aws.ecs"))] {
+            let fake = fake(vec![]);
+            let settings =
+                PlumbingSettings { lifecycle_events, lose_best_effort, ..PlumbingSettings::default() };
+            let (mut plumbing, seen) = recorder(&fake, settings, Ok(json!(null)));
+            let others = Rc::new(RefCell::new(0));
+            let counted = Rc::clone(&others);
+            let is_warning = |event: &Value| event["detail-type"] == "EC2 Spot Instance Interruption Warning";
+            plumbing.invoke_on(is_warning, HOUR, move |event| {
+                assert_eq!(event["source"], "aws.ec2", "the event itself, in no envelope");
+                *counted.borrow_mut() += 1;
+                std::future::ready(Ok(json!(null)))
+            });
+            plumbing.emit(event(source, kind, &detail));
+            assert!(plumbing.run_until_quiet(HOUR).await, "{case}");
+            let reached = (seen.borrow().len(), *others.borrow());
+            assert_eq!(reached, if lost == 0 { expected } else { (0, 0) }, "{case}");
+            assert_eq!(plumbing.stats().lost_events, lost, "{case}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_tried_three_times() {
+    let fake = fake(vec![]);
+    let (mut plumbing, _) = recorder(&fake, PlumbingSettings::default(), Ok(json!(null)));
+    let at = Rc::new(RefCell::new(Vec::new()));
+    let (clock, seen) = (fake.clone(), Rc::clone(&at));
+    plumbing.invoke_on(
+        |_| true,
+        Duration::from_secs(30),
+        move |_| {
+            seen.borrow_mut().push(clock.now().as_secs());
+            std::future::pending()
+        },
+    );
+    plumbing.watch_moves();
+    plumbing.emit(event("aws.ec2", "EC2 Spot Instance Interruption Warning", &json!({})));
+    assert!(plumbing.run_until_quiet(HOUR).await);
+    assert_eq!(*at.borrow(), [0, 90, 240], "a minute after the first has timed out, then two");
+    let told: Vec<_> = plumbing.take_moves().iter().map(|(_, moved)| told(moved)).collect();
+    assert_eq!(told.join(" "), "sent began timed-out began timed-out began timed-out dead");
+}
+
+fn told(moved: &Move) -> &'static str {
+    match moved {
+        Move::Sent { .. } => "sent",
+        Move::Lost(_) => "lost",
+        Move::Began { .. } => "began",
+        Move::Ended { ending: Ending::TimedOut, .. } => "timed-out",
+        Move::Ended { .. } => "ended",
+        Move::Dead { .. } => "dead",
+    }
 }
 
 /// A function that sets the message's instance DRAINING, and completes its hook once its tasks are STOPPED.

@@ -47,6 +47,13 @@ impl Server {
     }
 
     fn ask(&self, what: &str, body: &str) -> String {
+        let (head, body) = self.exchange(what, body);
+        assert!(head.starts_with("HTTP/1.1 200"), "{what}: {head}");
+        body
+    }
+
+    /// Head and body of an answer.
+    fn exchange(&self, what: &str, body: &str) -> (String, String) {
         let address = self.url.strip_prefix("http://").expect("an address");
         let mut stream = TcpStream::connect(address).expect("it listens");
         let length = body.len();
@@ -55,8 +62,7 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
-        assert!(head.starts_with("HTTP/1.1 200"), "{what}: {head}");
-        body.to_owned()
+        (head.to_owned(), body.to_owned())
     }
 
     fn config(&self) -> SdkConfig {
@@ -178,6 +184,29 @@ async fn it_reads_a_scenario() {
     let cluster = &answer.clusters()[0];
     let seen = (cluster.running_tasks_count(), cluster.active_services_count(), cluster.tags()[0].value());
     assert_eq!(seen, (7, 2, Some("a")));
+}
+
+#[tokio::test]
+async fn it_plays_scripts() {
+    let at_once = json!({"action": {"recommend_rebalance": "prod-ecs"}});
+    let mut scenario: Value = serde_json::from_str(include_str!("../scenarios/demo.json")).expect("the demo");
+    scenario["script"] = json!([at_once]);
+    scenario["target_groups"] = json!([{"name": "web", "group": "prod-ecs"}]);
+    let path = format!("{}/script.json", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&path, scenario.to_string()).expect("a file");
+    let server = Server::start(&["--scenario", &path, "--latency-ms", "0"]);
+    let groups = server.post("Action=DescribeTargetGroups&Version=2015-12-01&Names.member.1=web");
+    assert!(groups.contains(":targetgroup/web/") && groups.contains("<Port>80</Port>"), "{groups}");
+    let has =
+        |history: &Value, what| history.as_array().expect("a list").iter().any(|one| one["what"] == what);
+    server.wait("/history", "the scenario's script", |history| has(history, "rebalance_recommended"));
+    let script = json!([{"after_seconds": 0.1, "action": {"interrupt": "prod-ecs"}}, at_once]);
+    assert_eq!(server.ask("PUT /script", &script.to_string()), "{}");
+    server.wait("/history", "the script that was put", |history| has(history, "interrupted"));
+    for (path, body, expected) in [("/script", "[{\"after\": 1}]", "400"), ("/world", "[]", "404")] {
+        let head = server.exchange(&format!("PUT {path}"), body).0;
+        assert!(head.starts_with(&format!("HTTP/1.1 {expected}")), "{path}: {head}");
+    }
 }
 
 #[test]

@@ -219,6 +219,68 @@ fn instances_die_in_different_ways() {
 }
 
 #[test]
+fn an_instance_comes_back_from_the_warm_pool() {
+    let scenario = Scenario::new(1).cluster("prod", 2).with_cluster(|cluster| cluster.reuse = true);
+    let mut world = world(scenario.service("web", 2, 10).hook("drain", 600));
+    assert!(!world.take_back(&first_instance(&world)), "it is in use");
+    let mut tokens = Vec::new();
+    for round in 0..2 {
+        let instance = drain(&mut world);
+        world.scale_in_instance(&instance);
+        pass(&mut world, 30);
+        let open = world.actions().find(|action| action.outcome.is_none()).expect("held");
+        tokens.push(open.token.clone());
+        world.complete_hook(&instance, ActionResult::Continue);
+        pass(&mut world, 60);
+        let seen = (world.lifecycle_state(&instance), world.container_instance_status(&instance));
+        assert_eq!(seen, (Some(LifecycleState::Warmed), Some(Status::Draining)), "round {round}");
+        assert!(world.take_back(&instance), "round {round}");
+        let seen = (world.lifecycle_state(&instance), world.container_instance_status(&instance));
+        assert_eq!(seen, (Some(LifecycleState::InService), Some(Status::Active)), "round {round}");
+        pass(&mut world, 60);
+        assert_eq!(world.instances(GROUP).len(), 2, "round {round}: nothing else is launched or terminated");
+    }
+    assert_ne!(tokens[0], tokens[1], "one instance, one hook, two actions");
+
+    // In the pool it can die like any other.
+    let instance = drain(&mut world);
+    world.scale_in_instance(&instance);
+    world.complete_hook(&instance, ActionResult::Continue);
+    world.terminate(&instance);
+    assert_eq!(world.lifecycle_state(&instance), Some(LifecycleState::Terminated));
+    assert!(!world.take_back(&instance));
+}
+
+#[test]
+fn every_hook_of_a_group_holds_an_instance() {
+    let mut world = world(Scenario::new(1).cluster("prod", 2).hook("drain", 600));
+    world.put_hook(GROUP, HookPlan { name: "logs".into(), heartbeat_seconds: 60, ..HookPlan::default() });
+    world.put_hook(GROUP, HookPlan { name: "logs".into(), heartbeat_seconds: 30, ..HookPlan::default() });
+    let instance = first_instance(&world);
+    world.scale_in_instance(&instance);
+    pass(&mut world, 31);
+    let held: Vec<_> = world.actions().filter(|action| action.outcome.is_none()).collect();
+    assert_eq!(held.iter().map(|action| action.hook.name.as_str()).collect::<Vec<_>>(), ["drain"]);
+    assert_eq!(world.lifecycle_state(&instance), Some(LifecycleState::TerminatingWait));
+}
+
+#[test]
+fn an_agent_answers_again_where_there_is_a_machine() {
+    let mut world = world(Scenario::new(1).cluster("prod", 2).service("web", 4, 10));
+    let instance = first_instance(&world);
+    world.disconnect_agent(&instance);
+    world.deregister(&world.instances(GROUP)[1].clone());
+    pass(&mut world, 30);
+    let placed = |world: &World| world.unstopped_tasks(&instance);
+    assert_eq!(placed(&world), 2, "a silent agent gets no tasks");
+    world.reconnect_agent(&instance);
+    world.set_container_instance_status(&instance, Status::Draining);
+    world.set_container_instance_status(&instance, Status::Active);
+    pass(&mut world, 30);
+    assert_eq!(placed(&world), 4);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     let run = |seed| {
         let scenario = Scenario::new(seed).cluster("prod", 5).service("web", 20, (5, 30)).hook("drain", 60);

@@ -303,4 +303,6 @@ fn by_group(tasks: &[&Task], counted: usize) -> String {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -84,10 +84,14 @@ impl Drain {
     }
 
     /// Makes a request's drain that of a hook which waits for the same instance. From the mark of that hook's own
-    /// drain on, if it has left one: so its older continuation finds itself answered.
+    /// drain on, if it has left one: so its older continuation finds itself answered, and its count is not lost.
     pub fn take_hook(&mut self, hook: Hook, mark: Option<&Mark>) {
         self.hook = Some(hook);
-        self.pass = mark.map_or(self.pass, |mark| self.pass.max(mark.pass));
+        if let Some(mark) = mark {
+            self.pass = self.pass.max(mark.pass);
+            self.draining_since = Some(mark.draining_since);
+            self.tasks = mark.tasks;
+        }
     }
 }
 
@@ -149,6 +153,13 @@ pub struct Mark {
 impl Mark {
     /// Name of the attribute.
     pub const ATTRIBUTE: &'static str = "fleetkeeper.drain";
+
+    /// Whether it was left within minutes by the drain of an instance that has little time: whoever drains the same
+    /// instance may go on from it.
+    #[must_use]
+    pub fn is_urgent(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| until > now)
+    }
 
     /// The attribute's value: at most 128 of letters, digits and `-_./@\: ` (ECS `Attribute`); a token
     /// is a UUID, so this has about 70.

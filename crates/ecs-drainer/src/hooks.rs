@@ -59,11 +59,11 @@ impl Drainer {
         terminated: BTreeSet<String>,
         subjects: &mut Vec<Subject>,
     ) -> Vec<(Subject, usize)> {
-        if terminated.is_empty() {
-            return Vec::new();
-        }
-        let mut gone: Vec<Subject> =
-            subjects.extract_if(.., |subject| terminated.contains(&subject.drain.instance)).collect();
+        let is_gone = |subject: &mut Subject| {
+            terminated.contains(&subject.drain.instance)
+                || self.watch().is_terminated(&subject.drain.instance)
+        };
+        let mut gone: Vec<Subject> = subjects.extract_if(.., is_gone).collect();
         let mut nameless = Vec::new();
         for id in terminated {
             let has_hook = |subject: &Subject| subject.drain.instance == id && subject.drain.hook.is_some();

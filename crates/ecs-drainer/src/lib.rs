@@ -108,7 +108,10 @@ impl Drainer {
             match command {
                 Ok(Command::Drain(drain)) => subjects.begin(*drain, at, &self.watch()),
                 Ok(Command::TaskStopped(event)) => subjects.stopped(&event, &mut self.watch()),
-                Ok(Command::Terminated(instance)) => subjects.terminated(instance),
+                Ok(Command::Terminated(instance)) => {
+                    self.watch().terminate(&instance);
+                    subjects.terminated(instance);
+                }
                 Ok(Command::Skip(reason)) => tracing::info!(record = record.place, "skipped: {reason}"),
                 Err(reason) => failed.push((at, reason)),
             }

@@ -97,7 +97,7 @@ impl Drainer {
         drain.cluster = Some(instance.cluster.clone());
         drain.container_instance = Some(instance.arn.clone());
         if instance.status == Status::Draining && drain.draining_since.is_none() {
-            let mark = instance.mark.as_ref().filter(|mark| drain.left(mark));
+            let mark = instance.mark.as_ref().filter(|mark| drain.left(mark) || mark.is_urgent(self.now()));
             drain.draining_since = Some(mark.map_or(self.now(), |mark| mark.draining_since));
             drain.tasks = mark.and_then(|mark| mark.tasks);
         }

@@ -9,6 +9,8 @@ use crate::drain::{Drain, TaskStopped};
 
 /// Drains remembered. Beyond this all are forgotten, which costs a describe each.
 const MOST: usize = 10_000;
+/// Terminated instances remembered. Beyond this all are forgotten: then the wait for a registration ends their drains.
+const MOST_TERMINATED: usize = 10_000;
 /// How long a group's hooks are believed to be as they were read, in seconds.
 const HOOKS_KEPT: i64 = 600;
 
@@ -20,6 +22,7 @@ pub type Timeouts = (u32, u32);
 pub struct Watch {
     drains: HashMap<String, Watched>,
     instances: HashMap<String, String>,
+    terminated: HashSet<String>,
     hooks: HashMap<String, (Timestamp, HashMap<String, Timeouts>)>,
 }
 
@@ -96,6 +99,20 @@ impl Watch {
         } else {
             Stopped::Last(Box::new(watched.drain.clone()))
         }
+    }
+
+    /// Remembers that EC2 has terminated an instance: Auto Scaling may notice, and hold it in a hook, only later.
+    pub fn terminate(&mut self, instance: &str) {
+        if self.terminated.len() >= MOST_TERMINATED {
+            self.terminated.clear();
+        }
+        self.terminated.insert(instance.to_owned());
+    }
+
+    /// Whether EC2 is known to have terminated an instance.
+    #[must_use]
+    pub fn is_terminated(&self, instance: &str) -> bool {
+        self.terminated.contains(instance)
     }
 
     /// The drain of an instance, if it is known here; with whether it has ended.
@@ -197,11 +214,40 @@ mod tests {
     }
 
     #[test]
+    fn a_requests_own_continuation_ends_with_it_and_a_second_request_does_not() {
+        let mut watch = Watch::default();
+        watch.end(&drain(None, 1));
+        let later = Timestamp::from_second(60).unwrap();
+        for (name, drain, expected) in [
+            ("its continuation", drain(None, 1), true),
+            ("the same request again", drain(None, 0), false),
+            ("the continuation of another", Drain { first_seen: later, ..drain(None, 1) }, false),
+        ] {
+            assert_eq!(watch.answered(&drain), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_hooks_drain_is_not_forgotten_for_a_request_beside_it() {
+        let mut watch = Watch::default();
+        watch.keep(&drain(Some("t"), 1), 1);
+        watch.keep(&drain(None, 1), 1);
+        watch.end(&drain(None, 1));
+        assert_eq!(watch.drain("i-1"), Some((&drain(Some("t"), 1), false)));
+        watch.end(&drain(Some("t"), 1));
+        watch.keep(&drain(None, 1), 1);
+        assert_eq!(watch.drain("i-1"), Some((&drain(None, 1), false)), "once that has ended");
+    }
+
+    #[test]
     fn the_cache_is_bounded() {
         let mut watch = Watch::default();
-        for n in 0..=MOST {
+        for n in 0..=MOST.max(MOST_TERMINATED) {
             watch.keep(&Drain { instance: format!("i-{n}"), ..drain(Some("t"), 1) }, 1);
+            watch.terminate(&format!("i-{n}"));
         }
         assert!(watch.drains.len() <= MOST);
+        assert!(watch.terminated.len() <= MOST_TERMINATED);
+        assert!(watch.is_terminated(&format!("i-{MOST_TERMINATED}")), "the latest");
     }
 }

@@ -1,44 +1,69 @@
 //! The loop that moves messages and runs invocations.
 
-use std::{fmt, time::Duration};
+use std::{fmt, rc::Rc, time::Duration};
 
 use futures::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{SeedableRng, rngs::SmallRng};
 use serde_json::Value;
 use tokio::time::{sleep_until, timeout};
 
 use super::{
-    PlumbingSettings, Stats, invocation,
+    Ending, Line, Move, PlumbingSettings, Stats, invocation,
     lambda::{self, Failed},
     queue::{Message, Queue},
 };
 use crate::{
     FakeAws,
-    world::{Departure, Outgoing, World, clock::Moment, names, text_for},
+    world::{Outgoing, World, clock::Moment},
 };
 
-/// Lambda tries an asynchronous invocation that failed again after a minute, then after two.
+/// Lambda tries an asynchronous invocation that failed again after a minute, then after two
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>).
 const ASYNC_RETRIES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 
 type Handler = Box<dyn Fn(Value) -> LocalBoxFuture<'static, Result<Value, String>>>;
 
+/// A function that events invoke.
+pub(super) struct Other {
+    pub(super) matches: fn(&Value) -> bool,
+    timeout: Duration,
+    handler: Handler,
+}
+
+/// What is given to a function without a queue.
+#[derive(Clone, Debug)]
+pub(super) struct Direct {
+    pub(super) to: To,
+    pub(super) message: Message,
+}
+
+/// Which function, and by whom.
+#[derive(Clone, Debug)]
+pub(super) enum To {
+    /// The function itself, by a topic.
+    Topic { topic: String, subject: Option<String> },
+    /// One of the other functions, by the event bus.
+    Other(usize),
+}
+
 /// Where the records of an invocation came from.
 #[derive(Clone, Debug)]
 enum Source {
-    First,
-    Continuation,
-    Topic(Direct),
+    Queue(Line),
+    Direct(To),
 }
 
-/// A notification that the topic gives to the function itself.
-#[derive(Clone, Debug)]
-struct Direct {
-    topic: String,
-    subject: Option<String>,
-    message: Message,
+impl Source {
+    fn line(&self) -> Line {
+        match self {
+            Self::Queue(line) => *line,
+            Self::Direct(To::Topic { .. }) => Line::Topic,
+            Self::Direct(To::Other(_)) => Line::Event,
+        }
+    }
 }
 
-/// How an invocation ended.
+/// How an invocation ended, with what it said.
 enum End {
     Answered(Value),
     Failed(String),
@@ -47,6 +72,7 @@ enum End {
 }
 
 struct Finished {
+    invocation: usize,
     source: Source,
     batch: Vec<Message>,
     end: End,
@@ -55,15 +81,19 @@ struct Finished {
 
 /// A World's topics and events, wired to a function.
 pub struct Plumbing {
-    fake: FakeAws,
-    settings: PlumbingSettings,
+    pub(super) fake: FakeAws,
+    pub(super) settings: PlumbingSettings,
     handler: Handler,
-    rng: SmallRng,
+    pub(super) others: Vec<Other>,
+    pub(super) rng: SmallRng,
     first: Queue,
     continuation: Queue,
-    direct: Vec<Direct>,
+    urgent: Queue,
+    pub(super) direct: Vec<Direct>,
     running: FuturesUnordered<LocalBoxFuture<'static, Finished>>,
-    stats: Stats,
+    pub(super) stats: Stats,
+    /// What moved, if somebody looks on.
+    moves: Option<Vec<(Moment, Move)>>,
 }
 
 impl Plumbing {
@@ -78,13 +108,27 @@ impl Plumbing {
             fake: fake.clone(),
             settings,
             handler: Box::new(move |event| Box::pin(handler(event))),
+            others: Vec::new(),
             rng: SmallRng::seed_from_u64(seed ^ 0x9e37_79b9),
             first: Queue::default(),
             continuation: Queue::default(),
+            urgent: Queue::default(),
             direct: Vec::new(),
             running: FuturesUnordered::new(),
             stats: Stats::default(),
+            moves: None,
         }
+    }
+
+    /// Has events that match invoke another function, asynchronously, as rules of the event bus do: an
+    /// invocation that fails is tried twice more.
+    pub fn invoke_on<H, F>(&mut self, matches: fn(&Value) -> bool, timeout: Duration, handler: H)
+    where
+        H: Fn(Value) -> F + 'static,
+        F: Future<Output = Result<Value, String>> + 'static,
+    {
+        let handler: Handler = Box::new(move |event| Box::pin(handler(event)));
+        self.others.push(Other { matches, timeout, handler });
     }
 
     /// What went through so far.
@@ -92,34 +136,52 @@ impl Plumbing {
         &self.stats
     }
 
+    /// Keeps what moves from now on for [`Plumbing::take_moves`].
+    pub fn watch_moves(&mut self) {
+        self.moves = Some(Vec::new());
+    }
+
+    /// What has moved since this was last asked, and when.
+    pub fn take_moves(&mut self) -> Vec<(Moment, Move)> {
+        self.moves.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Whether no message waits and no invocation runs.
     pub fn is_idle(&self) -> bool {
-        self.first.is_empty()
-            && self.continuation.is_empty()
-            && self.direct.is_empty()
-            && self.running.is_empty()
+        let queues = [&self.first, &self.continuation, &self.urgent];
+        queues.iter().all(|queue| queue.is_empty()) && self.direct.is_empty() && self.running.is_empty()
     }
 
     /// Puts a message into the first queue: an operator's request, another event, rubbish.
     pub fn send(&mut self, body: impl Into<String>) {
         let now = self.fake.now();
-        let message = self.message(body.into(), now, Duration::ZERO);
-        self.first.put(message);
+        self.put(Line::First, body.into(), now, false);
+    }
+
+    /// Has something leave that no World sent: another event, another topic's message.
+    pub fn emit(&mut self, outgoing: Outgoing) {
+        self.route(outgoing);
     }
 
     /// Runs until something is true of the World; false when it is not within this time. `done` must look at
     /// the World that it is given: asking [`FakeAws::with`] for it meanwhile would wait for ever.
     pub async fn run_until(&mut self, done: impl Fn(&World) -> bool, limit: Duration) -> bool {
-        self.run(|_, world| done(world), limit).await
+        self.run_watched(|_, world| done(world), limit).await
     }
 
     /// Runs until no message waits, no invocation runs and nothing is due in the World; false when that
     /// is not so within this time.
     pub async fn run_until_quiet(&mut self, limit: Duration) -> bool {
-        self.run(|plumbing, world| plumbing.is_idle() && world.next_due().is_none(), limit).await
+        self.run_watched(|plumbing, world| plumbing.is_idle() && world.next_due().is_none(), limit).await
     }
 
-    async fn run(&mut self, done: impl Fn(&Self, &World) -> bool, limit: Duration) -> bool {
+    /// Runs until `step`, which is asked after every call, every delivery and every end of an invocation, says
+    /// so; false when it does not within this time.
+    pub async fn run_watched(
+        &mut self,
+        mut step: impl FnMut(&mut Self, &World) -> bool,
+        limit: Duration,
+    ) -> bool {
         let deadline = self.fake.now() + limit;
         let fake = self.fake.clone();
         loop {
@@ -127,7 +189,7 @@ impl Plumbing {
             for outgoing in departed {
                 self.route(outgoing);
             }
-            if fake.with(|world| done(self, world)) {
+            if fake.with(|world| step(self, world)) {
                 return true;
             }
             if fake.now() >= deadline {
@@ -147,134 +209,150 @@ impl Plumbing {
     }
 
     fn next_due(&self) -> Option<Moment> {
-        let queues = [&self.first, &self.continuation].map(|queue| queue.batch_due(&self.settings));
+        let queues =
+            [&self.first, &self.continuation, &self.urgent].map(|queue| queue.batch_due(&self.settings));
         let direct = self.direct.iter().map(|direct| direct.message.visible_at).min();
         let world = self.fake.with(|world| world.next_due());
         queues.into_iter().chain([direct, world]).flatten().min()
     }
 
-    fn message(&mut self, body: String, sent_at: Moment, delay: Duration) -> Message {
-        let (from, to) = self.settings.delivery_seconds;
-        let seconds = if from < to { self.rng.random_range(from..=to) } else { from };
-        let delivery = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let id = names::uuid(&mut self.rng);
-        Message { id, body, sent_at, visible_at: sent_at + delivery + delay, receives: 0 }
-    }
-
-    /// Delivers what left the World, twice now and then.
-    fn route(&mut self, outgoing: Outgoing) {
-        let twice = self.rng.random_bool(self.settings.duplicate.clamp(0.0, 1.0));
-        if twice {
-            self.stats.duplicates += 1;
-            self.deliver(outgoing.clone());
-        }
-        self.deliver(outgoing);
-    }
-
-    fn deliver(&mut self, Outgoing { at, what }: Outgoing) {
-        match what {
-            Departure::Notification { topic, subject, message, is_json, .. } => {
-                // The queues and the function subscribe; a text of their own is what both are given.
-                let protocol = if self.settings.direct { "lambda" } else { "sqs" };
-                self.notify(topic, subject, text_for(&message, is_json, protocol), at);
-            }
-            Departure::Event(event) => {
-                let source = event.get("source").and_then(Value::as_str);
-                let is_task = source == Some("aws.ecs");
-                let is_lifecycle = source == Some("aws.autoscaling");
-                if is_task && self.settings.lose_task_events {
-                    self.stats.lost_events += 1;
-                } else if is_task || is_lifecycle && self.settings.lifecycle_events {
-                    let message = self.message(event.to_string(), at, Duration::ZERO);
-                    self.first.put(message);
-                }
-            }
+    pub(super) fn moved(&mut self, moved: impl FnOnce() -> Move) {
+        if let Some(moves) = &mut self.moves {
+            moves.push((self.fake.now(), moved()));
         }
     }
 
-    /// The subscriptions' filters read the body: one that is no JSON object passes none of them.
-    fn notify(&mut self, topic: String, subject: Option<String>, body: String, at: Moment) {
-        let Ok(Value::Object(object)) = serde_json::from_str(&body) else {
-            self.stats.filtered += 1;
-            return;
-        };
-        if object.contains_key("DrainPass") {
-            let message = self.message(body, at, self.settings.pass_interval);
-            self.continuation.put(message);
-            return;
-        }
-        let message = self.message(body, at, Duration::ZERO);
-        if self.settings.direct {
-            self.direct.push(Direct { topic, subject, message });
-        } else {
-            self.first.put(message);
+    /// The queue of a line; what has none shares the first.
+    pub(super) fn queue(&mut self, line: Line) -> &mut Queue {
+        match line {
+            Line::Continuation => &mut self.continuation,
+            Line::Urgent => &mut self.urgent,
+            Line::First | Line::Topic | Line::Event => &mut self.first,
         }
     }
 
     /// Starts every invocation that is due.
     fn dispatch(&mut self) {
         let now = self.fake.now();
-        while let Some(batch) = receive(&mut self.first, now, &self.settings, &mut self.stats) {
-            self.invoke(Source::First, "first-pass", batch);
-        }
-        while let Some(batch) = receive(&mut self.continuation, now, &self.settings, &mut self.stats) {
-            self.invoke(Source::Continuation, "continuation", batch);
+        for line in [Line::First, Line::Continuation, Line::Urgent] {
+            while let Some(batch) = self.receive(line, now) {
+                self.invoke(Source::Queue(line), batch);
+            }
         }
         let due: Vec<_> = self.direct.extract_if(.., |direct| direct.message.visible_at <= now).collect();
-        for mut direct in due {
-            direct.message.receives += 1;
-            let batch = vec![direct.message.clone()];
-            self.invoke(Source::Topic(direct), "topic", batch);
+        for Direct { to, mut message } in due {
+            message.receives += 1;
+            self.invoke(Source::Direct(to), vec![message]);
         }
     }
 
-    fn invoke(&mut self, source: Source, queue: &str, batch: Vec<Message>) {
+    /// The batch that is due, if there is one; what was received too often goes to the dead letters.
+    fn receive(&mut self, line: Line, now: Moment) -> Option<Vec<Message>> {
+        while self.is_due(line, now) {
+            let mut settings = self.settings.clone();
+            if line == Line::Urgent {
+                settings.visibility_timeout = settings.urgent_visibility_timeout;
+            }
+            let (batch, dead) = self.queue(line).receive(now, &settings);
+            for message in dead {
+                self.bury(&message);
+            }
+            if !batch.is_empty() {
+                self.queue(line).running += 1;
+                return Some(batch);
+            }
+        }
+        None
+    }
+
+    fn is_due(&mut self, line: Line, now: Moment) -> bool {
+        let queue = match line {
+            Line::Continuation => &self.continuation,
+            Line::Urgent => &self.urgent,
+            Line::First | Line::Topic | Line::Event => &self.first,
+        };
+        queue.batch_due(&self.settings).is_some_and(|due| due <= now)
+    }
+
+    fn bury(&mut self, message: &Message) {
+        self.stats.dead_letters.push(message.body.to_string());
+        self.moved(|| Move::Dead {
+            id: Rc::clone(&message.id),
+            body: Rc::clone(&message.body),
+        });
+    }
+
+    fn invoke(&mut self, source: Source, batch: Vec<Message>) {
         self.stats.invocations += 1;
         self.stats.deliveries += batch.len();
+        let (invocation, line) = (self.stats.invocations, source.line());
+        self.moved(|| Move::Began {
+            invocation,
+            line,
+            ids: batch.iter().map(|message| Rc::clone(&message.id)).collect(),
+        });
         let calendar = self.fake.with(|world| world.calendar());
-        let event = match &source {
-            Source::Topic(direct) => {
-                lambda::sns_event(&direct.topic, direct.subject.as_deref(), &direct.message, calendar)
+        let first = batch.first();
+        let (running, limit) = match &source {
+            Source::Queue(line) => {
+                let event = lambda::sqs_event(line.queue(), &batch, calendar);
+                ((self.handler)(event), self.settings.function_timeout)
             }
-            _ => lambda::sqs_event(queue, &batch, calendar),
+            Source::Direct(To::Topic { topic, subject }) => {
+                let event =
+                    first.map(|message| lambda::sns_event(topic, subject.as_deref(), message, calendar));
+                ((self.handler)(event.unwrap_or_default()), self.settings.function_timeout)
+            }
+            Source::Direct(To::Other(at)) => {
+                let Some(other) = self.others.get(*at) else { return };
+                let event = first.and_then(|message| serde_json::from_str(&message.body).ok());
+                ((other.handler)(event.unwrap_or_default()), other.timeout)
+            }
         };
-        let limited = timeout(self.settings.function_timeout, (self.handler)(event));
+        let limited = timeout(limit, running);
         let fake = self.fake.clone();
         self.running.push(Box::pin(async move {
             let began = fake.now();
-            let end = match invocation::run(limited).await {
+            let end = match invocation::run_as(invocation, limited).await {
                 None => End::Killed,
                 Some(Err(_)) => End::TimedOut,
                 Some(Ok(Err(error))) => End::Failed(error),
                 Some(Ok(Ok(answer))) => End::Answered(answer),
             };
-            Finished { source, batch, end, took: fake.now().saturating_sub(began) }
+            Finished { invocation, source, batch, end, took: fake.now().saturating_sub(began) }
         }));
     }
 
-    fn settle(&mut self, Finished { source, batch, end, took }: Finished) {
+    fn settle(&mut self, Finished { invocation, source, batch, end, took }: Finished) {
         self.stats.running_time += took;
-        let failed = match end {
-            End::Answered(answer) => Failed::read(&answer, &batch),
+        let (ending, failed) = match end {
+            // Lambda reads no partial answer of an asynchronous invocation: it fails as a whole or not.
+            End::Answered(_) if matches!(source, Source::Direct(_)) => (Ending::Answered, Failed::none()),
+            End::Answered(answer) => (Ending::Answered, Failed::read(&answer, &batch)),
             End::Failed(error) => {
                 self.stats.errors.push(error);
-                Failed::All
+                (Ending::Failed, Failed::All)
             }
             End::TimedOut => {
                 self.stats.timed_out += 1;
-                Failed::All
+                (Ending::TimedOut, Failed::All)
             }
             End::Killed => {
                 self.stats.killed += 1;
-                Failed::All
+                (Ending::Killed, Failed::All)
             }
         };
+        let ids: Vec<_> = batch.iter().map(|message| Rc::clone(&message.id)).collect();
+        let (done, back) = ids.into_iter().partition(|id| !failed.has(id));
+        self.moved(|| Move::Ended { invocation, ending, done, back });
         match source {
-            Source::First => self.stats.failed_records += self.first.settle(batch, &failed),
-            Source::Continuation => self.stats.failed_records += self.continuation.settle(batch, &failed),
-            // Lambda reads no partial answer here: an asynchronous invocation fails as a whole or not.
-            Source::Topic(direct) if failed == Failed::All => self.retry(direct),
-            Source::Topic(_) => {}
+            Source::Queue(line) => self.stats.failed_records += self.queue(line).settle(batch, &failed).len(),
+            Source::Direct(to) if failed == Failed::All => {
+                for message in batch {
+                    self.retry(Direct { to: to.clone(), message });
+                }
+            }
+            Source::Direct(_) => {}
         }
     }
 
@@ -286,34 +364,16 @@ impl Plumbing {
                 direct.message.visible_at = self.fake.now() + *wait;
                 self.direct.push(direct);
             }
-            None => self.stats.dead_letters.push(direct.message.body),
+            None => self.bury(&direct.message),
         }
     }
-}
-
-/// The batch that is due, if there is one; what was received too often goes to the dead letters.
-fn receive(
-    queue: &mut Queue,
-    now: Moment,
-    settings: &PlumbingSettings,
-    stats: &mut Stats,
-) -> Option<Vec<Message>> {
-    while queue.batch_due(settings).is_some_and(|due| due <= now) {
-        let (batch, dead) = queue.receive(now, settings);
-        stats.dead_letters.extend(dead.into_iter().map(|message| message.body));
-        if !batch.is_empty() {
-            queue.running += 1;
-            return Some(batch);
-        }
-    }
-    None
 }
 
 impl fmt::Debug for Plumbing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { first, continuation, direct, stats, .. } = self;
+        let Self { first, continuation, urgent, direct, stats, .. } = self;
         let mut debug = f.debug_struct("Plumbing");
-        debug.field("first", first).field("continuation", continuation);
+        debug.field("first", first).field("continuation", continuation).field("urgent", urgent);
         debug.field("direct", direct).field("stats", stats).finish_non_exhaustive()
     }
 }

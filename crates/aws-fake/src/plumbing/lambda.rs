@@ -39,7 +39,7 @@ impl Failed {
         };
         let id_of = |failure: &Value| {
             let id = failure.get("itemIdentifier")?.as_str()?;
-            batch.iter().any(|message| message.id == id).then(|| id.to_owned())
+            batch.iter().any(|message| &*message.id == id).then(|| id.to_owned())
         };
         failures.iter().map(id_of).collect::<Option<Vec<_>>>().map_or(Self::All, Self::Named)
     }
@@ -50,9 +50,9 @@ pub(super) fn sqs_event(queue: &str, batch: &[Message], calendar: Calendar) -> V
     let records = batch.iter().map(|message| {
         let sent = calendar.epoch_seconds(message.sent_at) * 1_000.0;
         json!({
-            "messageId": message.id,
+            "messageId": &*message.id,
             "receiptHandle": format!("{}-{}", message.id, message.receives),
-            "body": message.body,
+            "body": &*message.body,
             "attributes": {
                 "ApproximateReceiveCount": message.receives.to_string(),
                 "ApproximateFirstReceiveTimestamp": format!("{sent:.0}"),
@@ -77,10 +77,10 @@ pub(super) fn sns_event(topic: &str, subject: Option<&str>, message: &Message, c
         "EventSubscriptionArn": format!("{topic}:8a1f0000-0000-4000-8000-000000000000"),
         "Sns": {
             "Type": "Notification",
-            "MessageId": message.id,
+            "MessageId": &*message.id,
             "TopicArn": topic,
             "Subject": subject,
-            "Message": message.body,
+            "Message": &*message.body,
             "Timestamp": calendar.rfc3339(message.sent_at),
             "SignatureVersion": "1",
             "Signature": "x",
@@ -99,8 +99,8 @@ mod tests {
     #[test]
     fn answers_are_read_as_lambda_reads_them() {
         let message = |id: &str| Message {
-            id: id.to_owned(),
-            body: String::new(),
+            id: id.into(),
+            body: "".into(),
             sent_at: Moment::ZERO,
             visible_at: Moment::ZERO,
             receives: 1,

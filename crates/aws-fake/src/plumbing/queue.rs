@@ -1,5 +1,7 @@
 //! A queue, as far as Lambda's poller sees it.
 
+use std::{collections::BTreeMap, rc::Rc};
+
 use crate::world::clock::Moment;
 
 use super::{PlumbingSettings, lambda};
@@ -7,8 +9,8 @@ use super::{PlumbingSettings, lambda};
 /// A message in a queue.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
-    pub(super) id: String,
-    pub(super) body: String,
+    pub(super) id: Rc<str>,
+    pub(super) body: Rc<str>,
     pub(super) sent_at: Moment,
     pub(super) visible_at: Moment,
     pub(super) receives: u32,
@@ -17,14 +19,17 @@ pub(super) struct Message {
 /// A queue with its dead-letter rule.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    waiting: Vec<Message>,
+    /// By the moment at which they are seen, then in the order in which they came.
+    waiting: BTreeMap<(Moment, u64), Message>,
+    put: u64,
     /// Invocations with messages of this queue.
     pub(super) running: usize,
 }
 
 impl Queue {
     pub(super) fn put(&mut self, message: Message) {
-        self.waiting.push(message);
+        self.put += 1;
+        self.waiting.insert((message.visible_at, self.put), message);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -37,10 +42,14 @@ impl Queue {
         if self.running >= settings.max_concurrency {
             return None;
         }
-        let mut visible: Vec<_> = self.waiting.iter().map(|message| message.visible_at).collect();
-        visible.sort();
-        let window_ends = *visible.first()? + settings.batching_window;
-        let full_at = visible.get(settings.max_batch.saturating_sub(1)).copied();
+        let seen_at = |((at, _), _): ((Moment, u64), &Message)| at;
+        let mut waiting = self.waiting.iter().map(|(key, message)| seen_at((*key, message)));
+        let window_ends = waiting.next()? + settings.batching_window;
+        let full_at = match settings.max_batch.checked_sub(2) {
+            Some(rest) if self.waiting.len() >= settings.max_batch => waiting.nth(rest),
+            Some(_) => None,
+            None => self.waiting.first_key_value().map(|((at, _), _)| *at),
+        };
         Some(full_at.map_or(window_ends, |full_at| full_at.min(window_ends)))
     }
 
@@ -51,27 +60,32 @@ impl Queue {
         now: Moment,
         settings: &PlumbingSettings,
     ) -> (Vec<Message>, Vec<Message>) {
-        self.waiting.sort_by_key(|message| message.visible_at);
-        let dead = self
-            .waiting
-            .extract_if(.., |message| message.visible_at <= now && message.receives >= settings.max_receive);
-        let dead = dead.collect();
-        let visible = self.waiting.iter().take_while(|message| message.visible_at <= now);
-        let count = visible.count().min(settings.max_batch);
-        let mut batch: Vec<_> = self.waiting.drain(..count).collect();
-        for message in &mut batch {
+        let (mut batch, mut dead) = (Vec::new(), Vec::new());
+        while batch.len() < settings.max_batch {
+            let Some(first) = self.waiting.first_entry().filter(|first| first.key().0 <= now) else { break };
+            let mut message = first.remove();
+            if message.receives >= settings.max_receive {
+                dead.push(message);
+                continue;
+            }
             message.receives += 1;
             message.visible_at = now + settings.visibility_timeout;
+            batch.push(message);
         }
         (batch, dead)
     }
 
     /// Ends an invocation: what it did not do is waiting again, unseen until its visibility timeout.
-    pub(super) fn settle(&mut self, batch: Vec<Message>, failed: &lambda::Failed) -> usize {
+    /// Answers the ids of what comes back.
+    pub(super) fn settle(&mut self, batch: Vec<Message>, failed: &lambda::Failed) -> Vec<Rc<str>> {
         self.running = self.running.saturating_sub(1);
-        let before = self.waiting.len();
-        self.waiting.extend(batch.into_iter().filter(|message| failed.has(&message.id)));
-        self.waiting.len() - before
+        let back = batch.into_iter().filter(|message| failed.has(&message.id));
+        back.map(|message| {
+            let id = Rc::clone(&message.id);
+            self.put(message);
+            id
+        })
+        .collect()
     }
 }
 
@@ -81,24 +95,27 @@ mod tests {
 
     fn message(id: &str, visible_second: u64) -> Message {
         let visible_at = Moment::from_secs(visible_second);
-        Message { id: id.to_owned(), body: String::new(), sent_at: visible_at, visible_at, receives: 0 }
+        Message { id: id.into(), body: "".into(), sent_at: visible_at, visible_at, receives: 0 }
     }
 
     fn ids(messages: &[Message]) -> String {
-        messages.iter().map(|message| message.id.as_str()).collect()
+        messages.iter().map(|message| &*message.id).collect()
     }
 
     #[test]
     fn batches_wait_for_their_window_or_until_they_are_full() {
-        let settings = PlumbingSettings { max_batch: 2, ..PlumbingSettings::default() };
-        let mut queue = Queue::default();
-        assert_eq!(queue.batch_due(&settings), None, "empty");
-        queue.put(message("a", 10));
-        assert_eq!(queue.batch_due(&settings), Some(Moment::from_secs(11)), "the window");
-        queue.put(message("b", 10));
-        assert_eq!(queue.batch_due(&settings), Some(Moment::from_secs(10)), "full");
-        queue.running = settings.max_concurrency;
-        assert_eq!(queue.batch_due(&settings), None, "the function is at its limit");
+        for (most, full_at) in [(1, 10), (2, 10), (3, 11)] {
+            let settings = PlumbingSettings { max_batch: most, ..PlumbingSettings::default() };
+            let mut queue = Queue::default();
+            assert_eq!(queue.batch_due(&settings), None, "empty");
+            queue.put(message("a", 10));
+            let alone = if most == 1 { 10 } else { 11 };
+            assert_eq!(queue.batch_due(&settings), Some(Moment::from_secs(alone)), "the window, {most}");
+            queue.put(message("b", 10));
+            assert_eq!(queue.batch_due(&settings), Some(Moment::from_secs(full_at)), "full, {most}");
+            queue.running = settings.max_concurrency;
+            assert_eq!(queue.batch_due(&settings), None, "the function is at its limit, {most}");
+        }
     }
 
     #[test]
@@ -110,7 +127,7 @@ mod tests {
         queue.put(message("c", 50));
         let (batch, _) = queue.receive(Moment::from_secs(1), &settings);
         assert_eq!(ids(&batch), "ab", "what is visible");
-        assert_eq!(queue.settle(batch, &lambda::Failed::Named(vec!["b".into()])), 1);
+        assert_eq!(queue.settle(batch, &lambda::Failed::Named(vec!["b".into()])), ["b".into()]);
         let (batch, _) = queue.receive(Moment::from_mins(3), &settings);
         assert_eq!(ids(&batch), "c", "b is not visible before 181 s");
         queue.settle(batch, &lambda::Failed::none());

@@ -56,6 +56,10 @@ pub struct ClusterPlan {
     pub tags: Tags,
     /// The cluster's own tags.
     pub cluster_tags: Tags,
+    /// Whether the group has Capacity Rebalancing: it terminates a spot instance by itself 2 s after EC2's warning.
+    pub capacity_rebalance: bool,
+    /// Whether the group keeps instances that leave in a warm pool, from which they may come back.
+    pub reuse: bool,
     /// What `DescribeClusters` says of the cluster. It has no group then, no instances and no services: it is
     /// nothing but these numbers.
     pub counts: Option<Counts>,
@@ -75,6 +79,8 @@ impl Default for ClusterPlan {
             hook: None,
             tags: Tags::new(),
             cluster_tags: Tags::new(),
+            capacity_rebalance: false,
+            reuse: false,
             counts: None,
         }
     }

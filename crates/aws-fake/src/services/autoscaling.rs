@@ -80,7 +80,9 @@ fn describe_groups(world: &mut World, parameters: Value) -> Answer {
 }
 
 fn describe_group(world: &World, group: &Group, at: Moment) -> Value {
-    let instances = world.instances_of(&group.name, at).map(|instance| {
+    // The warm pool has a description of its own.
+    let inside = |instance: &&Instance| instance.state.at(at) != Some(LifecycleState::Warmed);
+    let instances = world.instances_of(&group.name, at).filter(inside).map(|instance| {
         let health = if instance.exists { "Healthy" } else { "Unhealthy" };
         describe_instance(instance, at, health, None)
     });
@@ -91,6 +93,7 @@ fn describe_group(world: &World, group: &Group, at: Moment) -> Value {
         "MinSize": group.min,
         "MaxSize": group.max,
         "DesiredCapacity": group.desired,
+        "CapacityRebalance": group.capacity_rebalance,
         "DefaultCooldown": 300,
         "AvailabilityZones": ["us-east-1a", "us-east-1b", "us-east-1c"],
         "HealthCheckType": "EC2",

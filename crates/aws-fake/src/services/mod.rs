@@ -24,6 +24,7 @@ mod ec2;
 mod ecs;
 mod group_tags;
 mod hooks;
+mod load_balancing;
 mod sns;
 
 /// What becomes of the caller.
@@ -94,6 +95,7 @@ fn find(service: Service, operation: &str, parameters: &Value) -> Option<(Bucket
         Service::Ec2 => ec2::find(operation, parameters),
         Service::CloudTrail => cloudtrail::find(operation).map(|found| (Bucket::Trail, found)),
         Service::DynamoDb => dynamodb::find(operation),
+        Service::LoadBalancing => load_balancing::find(operation),
         Service::CloudWatch => None,
     }
 }
@@ -109,6 +111,7 @@ impl World {
             Service::Ec2,
             Service::CloudTrail,
             Service::DynamoDb,
+            Service::LoadBalancing,
         ];
         let found = services.into_iter().find_map(|service| find(service, operation, &Value::Null));
         let bucket = found.map(|(bucket, _)| bucket);
@@ -120,7 +123,8 @@ impl World {
 fn throttled(service: Service) -> ApiError {
     let code = match service {
         Service::Ecs | Service::CloudTrail | Service::DynamoDb => "ThrottlingException",
-        Service::AutoScaling | Service::Sns | Service::CloudWatch => "Throttling",
+        // The documentation of load balancing says ThrottlingException; what callers report is this.
+        Service::AutoScaling | Service::Sns | Service::CloudWatch | Service::LoadBalancing => "Throttling",
         Service::Ec2 => {
             return ApiError {
                 status: 503,
@@ -135,7 +139,9 @@ fn throttled(service: Service) -> ApiError {
 fn server_error(service: Service) -> ApiError {
     let code = match service {
         Service::Ecs => "ServerException",
-        Service::AutoScaling | Service::Sns | Service::CloudTrail => "InternalFailure",
+        Service::AutoScaling | Service::Sns | Service::CloudTrail | Service::LoadBalancing => {
+            "InternalFailure"
+        }
         Service::Ec2 => "InternalError",
         Service::DynamoDb => "InternalServerError",
         Service::CloudWatch => "InternalServiceError",
@@ -156,6 +162,7 @@ fn denied(request: &Request) -> ApiError {
         Service::CloudTrail => ("AccessDeniedException", "cloudtrail"),
         Service::DynamoDb => ("AccessDeniedException", "dynamodb"),
         Service::CloudWatch => ("AccessDenied", "cloudwatch"),
+        Service::LoadBalancing => ("AccessDenied", "elasticloadbalancing"),
     };
     let message = format!("User is not authorized to perform: {prefix}:{}", request.operation);
     ApiError { status: 403, code: code.to_owned(), message }

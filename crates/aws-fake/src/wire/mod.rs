@@ -1,7 +1,7 @@
 //! Wire formats: requests into an operation with parameters, answers into responses.
 //!
-//! ECS and CloudTrail speak awsJson1.1, DynamoDB awsJson1.0. Auto Scaling and SNS speak awsQuery: a form in,
-//! XML out; EC2 a dialect of it. In between all are JSON values; in a query's all leaves are text, as the
+//! ECS and CloudTrail speak awsJson1.1, DynamoDB awsJson1.0. Auto Scaling, SNS and Elastic Load Balancing speak
+//! awsQuery: a form in, XML out; EC2 a dialect of it. In between all are JSON values; in a query's all leaves are text, as the
 //! form has them. CloudWatch speaks rpc-v2-cbor to the Rust SDK and awsJson1.0 to boto3; its parameters are left
 //! as they are until somebody knows what they should be.
 
@@ -37,6 +37,8 @@ pub(crate) enum Service {
     DynamoDb,
     /// Amazon CloudWatch.
     CloudWatch,
+    /// Elastic Load Balancing, version 2.
+    LoadBalancing,
 }
 
 /// What the JSON services' targets begin with. CloudTrail has two names for itself.
@@ -59,7 +61,7 @@ impl Service {
         match self {
             Self::Ecs | Self::CloudTrail => Some("application/x-amz-json-1.1"),
             Self::DynamoDb | Self::CloudWatch => Some("application/x-amz-json-1.0"),
-            Self::AutoScaling | Self::Sns | Self::Ec2 => None,
+            Self::AutoScaling | Self::Sns | Self::Ec2 | Self::LoadBalancing => None,
         }
     }
 }
@@ -139,7 +141,8 @@ pub(crate) fn refuse(path: &str, headers: &HeaderMap, error: ApiError, request_i
 
 /// The refusal of an operation that is not there: each protocol has its own word for it.
 pub(crate) fn unknown_operation(service: Service) -> ApiError {
-    let is_query = matches!(service, Service::AutoScaling | Service::Sns | Service::Ec2);
+    let queries = [Service::AutoScaling, Service::Sns, Service::Ec2, Service::LoadBalancing];
+    let is_query = queries.contains(&service);
     let code = if is_query { "InvalidAction" } else { "UnknownOperationException" };
     ApiError::refused(code, "The operation is not one of those that this World has.")
 }

@@ -35,6 +35,7 @@ pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
         Some("2011-01-01") => Service::AutoScaling,
         Some("2010-03-31") => Service::Sns,
         Some("2016-11-15") => Service::Ec2,
+        Some("2015-12-01") => Service::LoadBalancing,
         _ => return Err(unknown()),
     };
     Ok(Request { service, operation, parameters: Parameters::Json(root.object(service)) })
@@ -121,10 +122,14 @@ mod tests {
             ),
         ];
         for (form, expected) in rows {
-            let body = format!("Action=Op&Version=2011-01-01&{form}");
-            let request = read(body.as_bytes()).expect(form);
-            let read = (request.operation.as_str(), request.parameters);
-            assert_eq!(read, ("Op", Parameters::Json(expected)), "{form}");
+            for (version, service) in
+                [("2011-01-01", Service::AutoScaling), ("2015-12-01", Service::LoadBalancing)]
+            {
+                let body = format!("Action=Op&Version={version}&{form}");
+                let request = read(body.as_bytes()).expect(form);
+                let read = (request.service, request.operation.as_str(), request.parameters);
+                assert_eq!(read, (service, "Op", Parameters::Json(expected.clone())), "{form}");
+            }
         }
     }
 

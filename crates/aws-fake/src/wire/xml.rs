@@ -12,6 +12,7 @@ fn namespace(service: Service) -> &'static str {
         Service::AutoScaling => "http://autoscaling.amazonaws.com/doc/2011-01-01/",
         Service::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
         Service::Ec2 => "http://ec2.amazonaws.com/doc/2016-11-15/",
+        Service::LoadBalancing => "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
         Service::Ecs | Service::CloudTrail | Service::DynamoDb | Service::CloudWatch => "",
     }
 }

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::{
     World,
-    clock::Moment,
+    clock::{self, Moment},
     hooks::LifecycleAction,
+    machines::MachineState,
     names::{self, ACCOUNT, REGION},
     task::Task,
     trail::TrailEvent,
@@ -139,14 +140,47 @@ pub(crate) fn trail_event(world: &mut World, call: &TrailEvent) -> Departure {
     envelope(world, &format!("aws.{source}"), "AWS API Call via CloudTrail", &[], &call.to_json())
 }
 
+/// EC2's warning of a spot instance's interruption. Its ARN has the zone and no account. None when there is no
+/// such machine.
+pub(crate) fn interruption_warning(world: &mut World, instance: &str, action: &str) -> Option<Departure> {
+    let zone = world.machine(instance)?.zone.clone();
+    let resource = format!("arn:aws:ec2:{zone}:instance/{instance}");
+    let detail = json!({"instance-id": instance, "instance-action": action});
+    Some(ec2_event(world, "EC2 Spot Instance Interruption Warning", resource, &detail))
+}
+
+/// EC2's recommendation to move off a spot instance.
+pub(crate) fn rebalance_recommendation(world: &mut World, instance: &str) -> Departure {
+    let detail = json!({"instance-id": instance});
+    ec2_event(world, "EC2 Instance Rebalance Recommendation", names::instance_arn(instance), &detail)
+}
+
+/// A machine's new state.
+pub(crate) fn state_change(world: &mut World, instance: &str, state: MachineState) -> Departure {
+    let detail = json!({"instance-id": instance, "state": state.name()});
+    ec2_event(world, "EC2 Instance State-change Notification", names::instance_arn(instance), &detail)
+}
+
+/// EC2 writes whole seconds. Its ids are drawn apart, so that they change nothing about the drains of a seed.
+fn ec2_event(world: &mut World, kind: &str, resource: String, detail: &Value) -> Departure {
+    let id = names::uuid(&mut world.ids);
+    let time = clock::seconds(world.calendar.date(world.now));
+    sealed(&id, &time, "aws.ec2", kind, &[resource], detail)
+}
+
 fn envelope(world: &mut World, source: &str, kind: &str, resources: &[String], detail: &Value) -> Departure {
+    let (id, time) = (names::uuid(&mut world.rng), world.calendar.rfc3339(world.now));
+    sealed(&id, &time, source, kind, resources, detail)
+}
+
+fn sealed(id: &str, time: &str, source: &str, kind: &str, resources: &[String], detail: &Value) -> Departure {
     Departure::Event(json!({
         "version": "0",
-        "id": names::uuid(&mut world.rng),
+        "id": id,
         "detail-type": kind,
         "source": source,
         "account": ACCOUNT,
-        "time": world.calendar.rfc3339(world.now),
+        "time": time,
         "region": REGION,
         "resources": resources,
         "detail": detail,

@@ -34,6 +34,10 @@ pub struct Group {
     pub hooks: BTreeMap<String, Hook>,
     /// Its tags.
     pub tags: BTreeMap<String, GroupTag>,
+    /// Whether it terminates a spot instance by itself as soon as EC2 warns of the interruption.
+    pub capacity_rebalance: bool,
+    /// Whether instances that leave are kept in a warm pool, as with its policy to reuse them on scale in.
+    pub reuse: bool,
 }
 
 /// The value of a group's tag.
@@ -57,6 +61,8 @@ impl Group {
             size: Size::default(),
             hooks: BTreeMap::new(),
             tags: BTreeMap::new(),
+            capacity_rebalance: false,
+            reuse: false,
         }
     }
 
@@ -80,6 +86,8 @@ pub enum LifecycleState {
     TerminatingWait,
     /// On its way out, no longer held.
     TerminatingProceed,
+    /// Out of the group and kept in its warm pool, running.
+    Warmed,
     /// Gone: the API does not list it any more.
     Terminated,
 }
@@ -93,6 +101,7 @@ impl LifecycleState {
             Self::Terminating => "Terminating",
             Self::TerminatingWait => "Terminating:Wait",
             Self::TerminatingProceed => "Terminating:Proceed",
+            Self::Warmed => "Warmed:Running",
             Self::Terminated => "Terminated",
         }
     }
@@ -204,8 +213,14 @@ impl World {
         self.later(Duration::ZERO, Happening::Reconcile(group));
     }
 
-    /// Nothing holds the instance any more.
+    /// Nothing holds the instance any more: it goes, or into the warm pool.
     pub(crate) fn proceed(&mut self, id: &str) {
+        let instance = self.instances.get(id).filter(|instance| instance.exists);
+        let group = instance.and_then(|instance| self.groups.get(&instance.group));
+        if group.is_some_and(|group| group.reuse) {
+            self.set_state(id, LifecycleState::Warmed);
+            return;
+        }
         self.set_state(id, LifecycleState::TerminatingProceed);
         self.machine_leaves(id, self.settings.termination);
         self.later(self.settings.termination, Happening::HostGone(id.to_owned()));
@@ -218,7 +233,7 @@ impl World {
         instance.exists = false;
         self.machine_leaves(id, Duration::ZERO);
         let Some(instance) = self.instances.get(id) else { return };
-        if instance.state.latest() == LifecycleState::TerminatingProceed {
+        if matches!(instance.state.latest(), LifecycleState::TerminatingProceed | LifecycleState::Warmed) {
             self.set_state(id, LifecycleState::Terminated);
         }
         let Some(member) = self.container_instance_of(id) else { return };

@@ -14,7 +14,7 @@ pub struct Entry {
     pub at: Moment,
     /// `call`, `task_started`, `task_running`, `task_stopping`, `task_stopped`, `task_killed`,
     /// `instance_state`, `container_instance_state`, `hook_started`, `hook_completed`, `heartbeat`,
-    /// `published` or `looked_up`.
+    /// `published`, `looked_up`, `interrupted`, `rebalance_recommended` or `target_state`.
     pub what: &'static str,
     /// What else there is to say of it.
     pub fields: Map<String, Value>,

@@ -284,8 +284,26 @@ impl World {
     pub(crate) fn machine_leaves(&mut self, id: &str, takes: Duration) {
         let now = self.now;
         let stays = |machine: &&mut Machine| machine.seen(now).is_some_and(|state| !state.is_leaving());
-        if let Some(machine) = self.fleet.get_mut(id).filter(stays) {
-            machine.pass_through(now, MachineState::ShuttingDown, takes, MachineState::Terminated);
+        let Some(machine) = self.fleet.get_mut(id).filter(stays) else { return };
+        machine.pass_through(now, MachineState::ShuttingDown, takes, MachineState::Terminated);
+        self.tell_state(id, MachineState::ShuttingDown);
+        if takes.is_zero() {
+            self.machine_gone(id);
+        } else if self.settings.state_events || self.is_target(id) {
+            self.later(takes, Happening::MachineGone(id.to_owned()));
+        }
+    }
+
+    /// A machine has shut down: the event bus is told, and no load balancer sends it requests any more.
+    pub(crate) fn machine_gone(&mut self, id: &str) {
+        self.tell_state(id, MachineState::Terminated);
+        self.deregister_everywhere(id);
+    }
+
+    fn tell_state(&mut self, id: &str, state: MachineState) {
+        if self.settings.state_events {
+            let event = events::state_change(self, id, state);
+            self.send(event);
         }
     }
 

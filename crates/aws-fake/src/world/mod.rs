@@ -26,9 +26,12 @@ pub mod launches;
 pub mod machines;
 pub mod metrics;
 pub mod names;
+pub mod play;
 mod scheduler;
 pub mod script;
+pub mod spot;
 pub mod tables;
+pub mod targets;
 pub mod task;
 pub mod trail;
 mod truth;
@@ -44,7 +47,10 @@ use history::Entry;
 use hooks::LifecycleAction;
 use machines::Fleet;
 use metrics::MetricStore;
+use play::Action;
+use spot::Interruption;
 use tables::Table;
+use targets::TargetGroup;
 use task::Task;
 use trail::Trail;
 
@@ -65,10 +71,18 @@ pub(crate) enum Happening {
     Register(String),
     /// A lifecycle action's time is over, if no heartbeat has moved it.
     ActionExpires(String),
-    /// Auto Scaling notices that an instance died.
+    /// Auto Scaling notices that an instance died, or is about to.
     Unhealthy(String),
     /// An instance is gone, and whatever ran on it.
     HostGone(String),
+    /// A scenario's script says so.
+    Scripted(Action),
+    /// EC2 takes a spot instance.
+    Interrupted(String, Interruption),
+    /// A machine has shut down.
+    MachineGone(String),
+    /// A target group's deregistration delay is over for a target.
+    TargetGone(String, String, u16),
 }
 
 /// Everything there is.
@@ -98,6 +112,8 @@ pub struct World {
     pub(crate) trail: Trail,
     pub(crate) tables: BTreeMap<String, Table>,
     pub(crate) metrics: MetricStore,
+    /// By ARN.
+    pub(crate) target_groups: BTreeMap<String, TargetGroup>,
     pub(crate) published: Vec<Published>,
     /// Ordered by moment, then by the order in which things were put down.
     agenda: BTreeMap<(Moment, u64), Happening>,
@@ -122,6 +138,7 @@ impl World {
             trail: Trail::default(),
             tables: BTreeMap::new(),
             metrics: MetricStore::default(),
+            target_groups: BTreeMap::new(),
             published: Vec::new(),
             settings,
             faults,
@@ -211,6 +228,10 @@ impl World {
             Happening::ActionExpires(token) => self.action_expires(&token),
             Happening::Unhealthy(instance) => self.begin_termination(&instance),
             Happening::HostGone(instance) => self.host_gone(&instance),
+            Happening::Scripted(action) => self.act(&action),
+            Happening::Interrupted(instance, end) => self.interrupted(&instance, end),
+            Happening::MachineGone(machine) => self.machine_gone(&machine),
+            Happening::TargetGone(group, target, port) => self.target_gone(&group, &target, port),
         }
     }
 

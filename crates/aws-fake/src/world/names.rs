@@ -89,6 +89,22 @@ pub fn group_arn(group: &str) -> String {
     format!("arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:{id}:autoScalingGroupName/{group}")
 }
 
+/// ARN of an EC2 instance.
+pub fn instance_arn(instance: &str) -> String {
+    format!("arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{instance}")
+}
+
+/// ARN of a target group: its last part is made from the name, so that a scenario can name it.
+pub fn target_group_arn(name: &str) -> String {
+    let id = hash(name.as_bytes());
+    format!("arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/{name}/{id:016x}")
+}
+
+/// ARN of the one load balancer, which sends requests to every target group.
+pub fn load_balancer_arn() -> String {
+    format!("arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/fake/50dc6c495c0c9188")
+}
+
 /// ARN of a table.
 pub fn table_arn(table: &str) -> String {
     format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}")

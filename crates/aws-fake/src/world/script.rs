@@ -9,9 +9,10 @@ use super::{
     clock::Moment,
     ecs::{Start, Status},
     groups::LifecycleState,
-    hooks::{ActionResult, EndedBy, Outcome},
+    hooks::{ActionResult, EndedBy, Hook, Outcome},
     task::{Owner, Size},
 };
+use crate::scenario::HookPlan;
 
 impl World {
     /// Wants `n` instances less in a group, whatever its least capacity is.
@@ -21,6 +22,32 @@ impl World {
             group.min = group.min.min(group.desired);
         }
         self.reconcile(group);
+    }
+
+    /// Takes an instance back from the warm pool: it is in use again, its container instance takes tasks, and
+    /// its group wants one more. False when it is not in the pool.
+    pub fn take_back(&mut self, instance: &str) -> bool {
+        if self.lifecycle_state(instance) != Some(LifecycleState::Warmed) {
+            return false;
+        }
+        self.set_state(instance, LifecycleState::InService);
+        let group = self.instances.get(instance).map(|instance| instance.group.clone());
+        if let Some(group) = group.and_then(|group| self.groups.get_mut(&group)) {
+            group.desired += 1;
+            group.max = group.max.max(group.desired);
+        }
+        if self.container_instance_status(instance) == Some(Status::Draining) {
+            self.set_container_instance_status(instance, Status::Active);
+        }
+        true
+    }
+
+    /// Gives a group one more hook, or changes it. Its target gets no test notification.
+    pub fn put_hook(&mut self, group: &str, plan: HookPlan) {
+        let hook = Hook::from(plan);
+        if let Some(group) = self.groups.get_mut(group) {
+            group.hooks.insert(hook.name.clone(), hook);
+        }
     }
 
     /// Takes one instance out of its group for good, as an operator or an instance refresh does.
@@ -59,6 +86,16 @@ impl World {
         let (now, id) = (self.now, self.container_instance_of(instance).map(|member| member.id.clone()));
         if let Some(member) = id.and_then(|id| self.container_instances.get_mut(&id)) {
             member.connected.set(now, false);
+        }
+    }
+
+    /// The ECS agent of an instance answers again, if its machine is there.
+    pub fn reconnect_agent(&mut self, instance: &str) {
+        let now = self.now;
+        let there = self.instances.get(instance).filter(|instance| instance.exists);
+        let id = there.and_then(|instance| instance.container_instance.clone());
+        if let Some(member) = id.and_then(|id| self.container_instances.get_mut(&id)) {
+            member.connected.set(now, true);
         }
     }
 

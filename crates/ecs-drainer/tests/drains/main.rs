@@ -9,3 +9,4 @@ mod faults;
 mod harness;
 mod instances;
 mod settings;
+mod spot;

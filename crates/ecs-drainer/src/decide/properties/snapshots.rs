@@ -21,13 +21,10 @@ pub(super) struct Snapshot {
     pub(super) settings: Settings,
 }
 
+/// Boxed, as its parts: what proptest keeps of a snapshot would not fit into a test's stack otherwise.
 pub(super) fn snapshot() -> impl Strategy<Value = Snapshot> {
-    (drain(), sight(), moment(), settings()).prop_map(|(drain, sight, now, settings)| Snapshot {
-        drain,
-        sight,
-        now,
-        settings,
-    })
+    (drain().boxed(), sight().boxed(), moment(), settings().boxed())
+        .prop_map(|(drain, sight, now, settings)| Snapshot { drain, sight, now, settings })
 }
 
 /// About this moment most things happen.
@@ -73,8 +70,12 @@ fn terms() -> impl Strategy<Value = Terms> {
 }
 
 fn hook() -> impl Strategy<Value = Hook> {
-    (".{1,20}", ".{1,20}", token(), option::of(terms()))
-        .prop_map(|(group, name, token, terms)| Hook { group, name, token, terms })
+    (".{1,20}", ".{1,20}", token(), option::of(terms())).prop_map(|(group, name, token, terms)| Hook {
+        group,
+        name,
+        token,
+        terms,
+    })
 }
 
 prop_compose! {
@@ -117,9 +118,10 @@ fn fault() -> impl Strategy<Value = Fault> {
 }
 
 pub(super) fn instance() -> impl Strategy<Value = ContainerInstance> {
-    let status = prop_oneof![6 => Just(Status::Draining), 1 => Just(Status::Active), 1 => Just(Status::Other)];
-    (status, count(), any::<bool>(), option::of(mark())).prop_map(|(status, wanted_tasks, connected, mark)| {
-        ContainerInstance {
+    let status =
+        prop_oneof![6 => Just(Status::Draining), 1 => Just(Status::Active), 1 => Just(Status::Other)];
+    (status, count(), any::<bool>(), option::of(mark())).prop_map(
+        |(status, wanted_tasks, connected, mark)| ContainerInstance {
             cluster: "prod".to_owned(),
             arn: "ci".to_owned(),
             instance: "i-1".to_owned(),
@@ -127,8 +129,8 @@ pub(super) fn instance() -> impl Strategy<Value = ContainerInstance> {
             wanted_tasks,
             connected,
             mark,
-        }
-    })
+        },
+    )
 }
 
 pub(super) fn task(stopped: impl Strategy<Value = bool>) -> impl Strategy<Value = Task> {
@@ -160,7 +162,11 @@ fn sight() -> impl Strategy<Value = Sight> {
         1 => Just(Some(Ok(Membership::Gone))),
         1 => fault().prop_map(|fault| Some(Err(fault))),
     ];
-    (presence, tasks, membership).prop_map(|(presence, tasks, membership)| Sight { presence, tasks, membership })
+    (presence, tasks, membership).prop_map(|(presence, tasks, membership)| Sight {
+        presence,
+        tasks,
+        membership,
+    })
 }
 
 /// Every combination of settings that [`Settings::read`] takes: a value out of its range would fail here.
