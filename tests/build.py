@@ -17,11 +17,12 @@ RELEASE, QUICK = LOCAL / "build", LOCAL / "build-quick"
 BUILD_SECONDS = 3_600  # a release build from nothing on two busy cores; the EC2 SDK takes a third of it
 # Everything that goes into the functions' binaries, besides the crates.
 SOURCES = ("template.yaml", "Cargo.*", "rust-toolchain.toml", ".cargo/config.toml", "tests/requirements/sam.txt")
-IN_NO_FUNCTION = {"aws-fake", "costs", "tag-policy-rules", "tests", "examples"}
+IN_NO_FUNCTION = {"aws-fake", "costs", "fuzz", "simulation", "tag-policy-rules", "tests", "examples"}
 # Bytes of the binary, and of it zipped. A cold start fetches the one and reads the other; a second TLS stack or a lost
 # profile setting adds megabytes. TLS and the SDK's runtime alone make three quarters of it.
 LARGEST = {
     "EcsDrainer": (9_000_000, 3_600_000),
+    "SpotInterruption": (8_800_000, 3_600_000),
     "TagPolicy": (9_600_000, 4_000_000),
     "EcsMetrics": (8_550_000, 3_500_000),
 }

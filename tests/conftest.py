@@ -10,6 +10,7 @@ import pytest
 
 import fleet
 import policy
+import spot
 from environment import LOCAL, client_settings, isolate
 from local_stack import Stack, fake_aws, local_stack
 
@@ -41,4 +42,13 @@ def stack() -> Iterator[Stack]:
     """
     parameters = {"PassIntervalSeconds": 5, "ReportEmail": policy.ADDRESS, "EcsMetricsDriver": "off"}
     with local_stack(parameters, world=fleet.WORLD) as deployed:
+        yield deployed
+
+
+@pytest.fixture(scope="session")
+def spot_stack() -> Iterator[Stack]:
+    """The stack for spot notices: what is looked for there is not to be found by another event or an earlier look."""
+    with local_stack(spot.PARAMETERS, world=spot.TESTED) as deployed:
+        spot.tag(deployed, [*spot.instances(deployed), *spot.SAMPLED, spot.ALONE])
+        spot.subscribe(deployed)
         yield deployed

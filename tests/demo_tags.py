@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from email.message import EmailMessage
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
 import policy
+from demo_screen import mail
 from drain import moment
 from local_stack import Stack
 from processes import wait_for
@@ -53,12 +51,6 @@ def rules() -> Table:
     for rule in policy.RULES:
         table.add_row(*(str(rule.get(column, "")) for column in columns))
     return table
-
-
-def mail(sent: EmailMessage) -> Panel:
-    """A mail as its reader sees it."""
-    head = f"To: {sent['To']}\nSubject: {sent['Subject']}\n\n"
-    return Panel(Text(head + sent.get_content().rstrip()), title="mail", title_align="left")
 
 
 def launch(stack: Stack, console: Console) -> Checks:

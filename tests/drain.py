@@ -30,21 +30,21 @@ def moment(entry: Entry) -> datetime:
     return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
 
 
-def put_hook_command(stack: Stack) -> list[str]:
+def put_hook_command(stack: Stack, cluster: str = CLUSTER) -> list[str]:
     """What the README says: nothing but this is needed to have a group drained."""
     return [
         *("aws", "autoscaling", "put-lifecycle-hook", "--lifecycle-hook-name", HOOK),
-        *("--auto-scaling-group-name", GROUP),
+        *("--auto-scaling-group-name", f"{cluster}-ecs"),
         *("--lifecycle-transition", "autoscaling:EC2_INSTANCE_TERMINATING"),
         *("--notification-target-arn", stack.outputs["DrainTopicArn"], "--role-arn", stack.outputs["HookRoleArn"]),
-        *("--notification-metadata", f'{{"cluster":"{CLUSTER}"}}'),
+        *("--notification-metadata", f'{{"cluster":"{cluster}"}}'),
         *("--heartbeat-timeout", "900", "--default-result", "CONTINUE"),
     ]
 
 
-def attach_hook(stack: Stack) -> None:
+def attach_hook(stack: Stack, cluster: str = CLUSTER) -> None:
     """By the AWS command line, as a user would."""
-    subprocess.run(put_hook_command(stack), env=stack.environment, check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(put_hook_command(stack, cluster), env=stack.environment, check=True, stdin=subprocess.DEVNULL)
 
 
 def scale_in(stack: Stack) -> tuple[int, int]:
@@ -66,7 +66,7 @@ class Leaving:
     hook: str = ""
     tasks: dict[str, str] = field(default_factory=dict)  # id → group, of those on it that have not stopped
     running: set[str] = field(default_factory=set)  # of those, the ones that ECS still counts
-    began: datetime | None = None
+    began: datetime | None = None  # when it began to leave
 
     @property
     def gone(self) -> bool:
@@ -74,12 +74,36 @@ class Leaving:
         return self.state == LAST_STATE
 
     def seconds(self) -> float:
-        """Since the scale-in reached the instance; the fake runs on this machine's clock."""
+        """Since the instance began to leave; the fake runs on this machine's clock."""
         return (datetime.now(timezone.utc) - self.began).total_seconds() if self.began else 0.0
 
     def row(self) -> tuple[str, ...]:
         """What is worth a line when it changes."""
         return (self.state, self.container_instance, str(len(self.running)), str(len(self.tasks)), self.hook)
+
+    def see(self, entry: Entry) -> None:
+        """One more entry of the history."""
+        what, task, here = entry["what"], entry.get("task", ""), entry.get("instance") == self.instance
+        if what == "task_started" and here:
+            self.tasks[task] = entry["group"]
+            self.running.add(task)
+        elif what == "task_stopping":
+            self.running.discard(task)
+        elif what == "task_stopped":
+            self.tasks.pop(task, None)
+            self.running.discard(task)
+        elif what == "instance_state" and here:
+            self.state = entry["state"]
+        elif what == "container_instance_state" and here:
+            self.container_instance = entry["status"]
+        elif (what.startswith("hook_") or what == "heartbeat") and here:
+            self.hook = {"hook_started": "waiting", "hook_completed": entry.get("result", "")}.get(what, "heartbeat")
+        if self.begins(entry):
+            self.began = self.began or moment(entry)
+
+    def begins(self, entry: Entry) -> bool:
+        """Whether it leaves with this entry, or has before."""
+        return self.state.startswith("Terminat")
 
 
 def leaving_instance(history: Iterable[Entry]) -> str | None:
@@ -87,29 +111,12 @@ def leaving_instance(history: Iterable[Entry]) -> str | None:
     return next((entry["instance"] for entry in history if entry["what"] == "hook_started"), None)
 
 
-def replay(history: list[Entry]) -> Iterator[Leaving]:
-    """The leaving instance after each entry that concerns it, from the scale-in on."""
-    now = Leaving(leaving_instance(history) or "")
+def replay(history: list[Entry], leaving: Leaving | None = None) -> Iterator[Leaving]:
+    """The leaving instance after each entry, from when it begins to leave; unless said, the first that a hook holds."""
+    now = leaving or Leaving(leaving_instance(history) or "")
     for entry in history:
-        what, task = entry["what"], entry.get("task", "")
-        if what == "task_started" and entry["instance"] == now.instance:
-            now.tasks[task] = entry["group"]
-            now.running.add(task)
-        elif what == "task_stopping":
-            now.running.discard(task)
-        elif what == "task_stopped":
-            now.tasks.pop(task, None)
-            now.running.discard(task)
-        elif entry.get("instance") != now.instance:
-            continue
-        elif what == "instance_state":
-            now.state = entry["state"]
-        elif what == "container_instance_state":
-            now.container_instance = entry["status"]
-        elif what.startswith("hook_") or what == "heartbeat":
-            now.hook = {"hook_started": "waiting", "hook_completed": entry.get("result", "")}.get(what, "heartbeat")
-        if now.state.startswith("Terminat"):
-            now.began = now.began or moment(entry)
+        now.see(entry)
+        if now.began:
             yield now
 
 
@@ -135,9 +142,9 @@ class Verdict:
         return all(self.checks.values())
 
 
-def judge(history: list[Entry], stack: Stack) -> Verdict:
+def judge(history: list[Entry], stack: Stack, instance: str | None = None) -> Verdict:
     """Was the hook completed once, by the function, and not before the last task had stopped?"""
-    instance = leaving_instance(history)
+    instance = instance or leaving_instance(history)
     ours = [entry for entry in history if entry.get("instance") == instance]
     began = next((moment(entry) for entry in ours if entry["what"] == "hook_started"), None)
     ends = [entry for entry in ours if entry["what"] == "hook_completed"]

@@ -44,6 +44,7 @@ FAKED = {
     "ec2": "AWS_ENDPOINT_URL_EC2",
     "cloudtrail": "AWS_ENDPOINT_URL_CLOUDTRAIL",
     "cloudwatch": "AWS_ENDPOINT_URL_CLOUDWATCH",
+    "elbv2": "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
 }
 # What only the metric writer calls of the fake, and what only reads what it has written.
 METRICS_CALLS = {"DescribeClusters", "PutMetricData", "GetMetricData", "ListMetrics"}
@@ -74,6 +75,11 @@ class Stack:
         targets = [target["Arn"] for rule in rules for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
         (arn,) = [target for target in targets if target.endswith(f":function:{name}")]
         self.client("lambda").invoke(FunctionName=arn, InvocationType="Event", Payload=json.dumps(event).encode())
+
+    def play(self, action: str, instance: str) -> None:
+        """Has the fake do what no call can bring about: `interrupt` an instance, or `recommend_rebalance`."""
+        script = json.dumps([{"action": {action: instance}}]).encode()
+        answer_of(urllib.request.Request(f"{self.fake}/script", data=script, method="PUT"))
 
     def history(self) -> list[dict[str, Any]]:
         """Everything that has happened in the fake so far."""
@@ -233,7 +239,12 @@ def sent_now(sample: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def get_json(url: str) -> Any:
-    """The JSON at a loopback address; no proxy is asked, whatever the caller's environment says."""
+    """The JSON at a loopback address."""
+    return answer_of(urllib.request.Request(url))
+
+
+def answer_of(request: urllib.request.Request) -> Any:
+    """The JSON that answers; no proxy is asked, whatever the caller's environment says."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=10) as answer:
+    with opener.open(request, timeout=10) as answer:
         return json.load(answer)

@@ -46,7 +46,7 @@ def left_behind(log: Path) -> list[str]:
     return found
 
 
-def test_it_drains_and_tags_and_measures_and_says_so(tmp_path: Path) -> None:
+def test_it_shows_all_four_functions_and_says_so(tmp_path: Path) -> None:
     log = tmp_path / "demo.log"
     demo = start(log)
     assert demo.wait(LIMIT_SECONDS) == 0, log.read_text()
@@ -55,7 +55,8 @@ def test_it_drains_and_tags_and_measures_and_says_so(tmp_path: Path) -> None:
         *("ready", "in ECS", "Terminated", "the hook was completed exactly once"),
         *("Subject: ACME Cloud Tagging Policy Report", "ProjectCode = Proj007", "yes with the name of who launched"),
         *("# running  o pending", " ticks written, 0 missed, largest lag ", "yes every second has its sample"),
-        "PASS",
+        *("EC2 sends a notice: it takes i-", "Subject: Spot interruption: i-", " s after the notice"),
+        *("yes the hook was completed before the two minutes ended", "PASS"),
     ):
         assert said in text, text
     (chart,) = re.findall(r"^ \(tasks\).*?-> \(s\)", text, re.DOTALL | re.MULTILINE)

@@ -209,7 +209,7 @@ def alarms(stack: Stack) -> dict[str, dict[str, Any]]:
     """Of the metric writer, by their names in the template."""
     found = stack.emulated("cloudwatch").describe_alarms()["MetricAlarms"]
     named = {alarm["AlarmName"].split("-")[1]: alarm for alarm in found}
-    return {name: alarm for name, alarm in named.items() if not name.startswith("TagPolicy")}
+    return {name: alarm for name, alarm in named.items() if not name.startswith(("TagPolicy", "Spot"))}
 
 
 def test_the_dashboard_is_kept(minute: Minute) -> None:

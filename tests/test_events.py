@@ -14,9 +14,13 @@ from local_stack import FAKED, Stack, start_fake
 from processes import Child, children, free_port, wait_for
 
 FUNCTION = "ecs-drainer"
-EVENTS, TAG_POLICY_EVENTS, METRICS_EVENTS = (
-    sorted((ROOT / "events" / function).glob("*.json")) for function in (FUNCTION, "tag-policy", "ecs-metrics")
-)
+EVENTS = sorted((ROOT / "events" / FUNCTION).glob("*.json"))
+# Where the others are deployed, and where their events are.
+DEPLOYED = {
+    "SpotInterruption": ("spot_stack", "spot-interruption"),
+    "TagPolicy": ("stack", "tag-policy"),
+    "EcsMetrics": ("stack", "ecs-metrics"),
+}
 BUILD_SECONDS = 900  # a debug build from nothing
 INVOKE_SECONDS = 60
 
@@ -69,10 +73,15 @@ def test_sample_event(invoke: list[str], event: Path) -> None:
 
 @pytest.mark.parametrize(
     ("function", "event"),
-    [*(("TagPolicy", event) for event in TAG_POLICY_EVENTS), *(("EcsMetrics", event) for event in METRICS_EVENTS)],
+    [
+        (function, event)
+        for function, (_, folder) in DEPLOYED.items()
+        for event in sorted((ROOT / "events" / folder).glob("*.json"))
+    ],
     ids=lambda part: getattr(part, "stem", part),
 )
-def test_sample_event_on_the_stack(stack: Stack, function: str, event: Path) -> None:
+def test_sample_event_on_the_stack(request: pytest.FixtureRequest, function: str, event: Path) -> None:
     """Where they are deployed: to run one by itself, its SDK would have to be compiled once more, for minutes."""
+    stack: Stack = request.getfixturevalue(DEPLOYED[function][0])
     answer = stack.client("lambda").invoke(FunctionName=stack.outputs[f"{function}Name"], Payload=event.read_bytes())
     assert ("FunctionError" in answer) == event.stem.startswith("bad-"), answer["Payload"].read().decode()

@@ -30,6 +30,7 @@ ELSEWHERE = {
     "cargo test -p ecs-drainer$": "make test runs all of it",
     "cargo run -p tag-policy-rules": "test_tag_policy.py",
     "aws lambda invoke": "test_tag_policy.py and test_ecs_metrics.py",
+    "aws sns subscribe": "test_spot.py",
 }
 
 

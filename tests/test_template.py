@@ -15,12 +15,18 @@ from environment import ROOT
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
 PARAMETERS, RESOURCES = TEMPLATE["Parameters"], TEMPLATE["Resources"]
 # Of each function the crate, and how many different calls it makes at least.
-FUNCTIONS = {"EcsDrainer": ("ecs-drainer", 12), "TagPolicy": ("tag-policy", 15), "EcsMetrics": ("ecs-metrics", 10)}
+FUNCTIONS = {
+    "EcsDrainer": ("ecs-drainer", 12),
+    "SpotInterruption": ("spot-interruption", 3),
+    "TagPolicy": ("tag-policy", 15),
+    "EcsMetrics": ("ecs-metrics", 10),
+}
 # A fault names its operation as a policy does.
-OPERATION = r"\b(?:autoscaling|cloudtrail|cloudwatch|dynamodb|ec2|ecs|sns):[A-Z][a-z]\w+"
+OPERATION = r"\b(?:autoscaling|cloudtrail|cloudwatch|dynamodb|ec2|ecs|elasticloadbalancing|sns):[A-Z][a-z]\w+"
 # What only a parameter's choice grants, by the condition of the statement.
 BY_CHOICE = {
     "EcsDrainer": {"StopsStandaloneTasks": {"ecs:StopTask"}},
+    "SpotInterruption": {},
     "TagPolicy": {
         "ActsOnUntagged": {"ec2:DescribeInstanceAttribute", "ec2:StopInstances", "ec2:TerminateInstances"}
     },
@@ -31,6 +37,7 @@ BY_CHOICE = {
         "WantsServices": {"ecs:ListServices", "ecs:DescribeServices"},
     },
 }
+SPOT = "spot-interruption"
 # A row of a page's table of settings: variable, meaning, default, allowed, parameter.
 SETTING = re.compile(r"^\| `([A-Z_]+)` \|.*\| ([^|]+) \|[^|]+\| `(\w+)` \|$", re.MULTILINE)
 
@@ -81,8 +88,9 @@ def test_untagged_instances_are_stopped_or_terminated_as_the_parameter_says() ->
 
 
 def parameter(value: dict[str, Any]) -> str | None:
-    """The parameter that a variable of the environment is, whole or joined."""
-    name = value.get("Ref") or value.get("Fn::Join", ["", {}])[1].get("Ref")
+    """The parameter that a variable of the environment is: whole, joined, or unless it is empty."""
+    given = value.get("Fn::If", [value])[-1]
+    name = given.get("Ref") or given.get("Fn::Join", ["", {}])[1].get("Ref")
     return name if name in PARAMETERS else None
 
 
@@ -113,6 +121,82 @@ def test_the_loop_is_allowed_and_bounded() -> None:
 def test_queues_wait_longer_than_the_function_runs() -> None:
     for queue in ("FirstPassQueue", "ContinuationQueue"):
         assert properties(queue)["VisibilityTimeout"] >= 2 * properties("EcsDrainer")["Timeout"], queue
+    # What is urgent comes back as soon as Lambda allows: within the two minutes of a spot notice.
+    assert properties("UrgentQueue")["VisibilityTimeout"] == properties("EcsDrainer")["Timeout"] < 120
+
+
+def passes(policy: dict[str, Any], message: dict[str, Any]) -> bool:
+    """Whether a filter that only asks which fields there are lets a message through."""
+    return all((field in message) == asked["exists"] for field, (asked,) in policy.items())
+
+
+@pytest.mark.parametrize("first", ["FirstPassByQueue", "FirstPassDirect"])
+def test_every_message_of_the_topic_goes_to_one_queue(first: str) -> None:
+    """By the samples; the parameter FirstPasses takes one of the two ways."""
+    samples = {
+        first: ("sqs-terminating", "sqs-drain-request", "sqs-drain-request-until"),
+        "ContinuationByQueue": ("sqs-continuation",),
+        "UrgentByQueue": ("sns-continuation-urgent",),
+    }
+    for subscription, names in samples.items():
+        for name in names:
+            (record,) = json.loads((ROOT / "events" / "ecs-drainer" / f"{name}.json").read_text())["Records"]
+            message = json.loads(record["body"] if "body" in record else record["Sns"]["Message"])
+            taken = [one for one in samples if passes(properties(one)["FilterPolicy"], message)]
+            assert taken == [subscription], name
+    for subscription in samples:
+        assert properties(subscription)["FilterPolicyScope"] == "MessageBody", subscription
+
+
+def rules() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every rule with its targets."""
+    for name, resource in RESOURCES.items():
+        if "Fn::ForEach" not in name and resource["Type"] == "AWS::Events::Rule":
+            yield from ((name, target) for target in resource["Properties"]["Targets"])
+
+
+def test_rules_may_send_what_they_send() -> None:
+    """The emulator lets everybody send everything."""
+    policies = [resource["Properties"] for resource in RESOURCES.values() if isinstance(resource, dict)]
+    allowed = {
+        (rule, queue["Ref"])
+        for policy in policies
+        for queue in policy.get("Queues", [])
+        for rule in re.findall(r'\["(\w+Rule)", "Arn"\]', json.dumps(policy["PolicyDocument"]))
+    }
+    invoked = {
+        (resource["Properties"]["SourceArn"]["Fn::GetAtt"][0], resource["Properties"]["FunctionName"]["Ref"])
+        for name, resource in RESOURCES.items()
+        if "Fn::ForEach" not in name
+        and resource["Type"] == "AWS::Lambda::Permission"
+        and resource["Properties"]["Principal"] == "events.amazonaws.com"
+    }
+    for rule, target in rules():
+        kept = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
+        assert (rule, kept) in allowed, f"{rule} may not send to {kept}"
+        if "RoleArn" not in target:
+            to = target["Arn"]["Fn::GetAtt"][0]
+            assert (rule, to) in allowed | invoked, f"{rule} may not reach {to}"
+
+
+def test_a_spot_notice_is_tried_while_the_instance_is_there() -> None:
+    seconds = [properties("SpotInterruption")["EventInvokeConfig"]["MaximumEventAgeInSeconds"]]
+    seconds += [target["RetryPolicy"]["MaximumEventAgeInSeconds"] for _, target in rules() if target["Id"] == SPOT]
+    assert seconds == [120] * 3
+
+
+def test_the_spot_function_publishes_where_its_settings_say() -> None:
+    variables = properties("SpotInterruption")["Environment"]["Variables"]
+    allowed = [granted["Resource"] for _, granted in statements("SpotInterruption") if granted["Action"] == "sns:Publish"]
+    assert allowed == [variables["DRAIN_TOPIC_ARN"], variables["NOTICE_TOPIC_ARN"]]
+
+
+def test_rebalance_recommendations_are_for_those_who_ask() -> None:
+    assert PARAMETERS["RebalanceRecommendations"]["Default"] == "ignore"
+    assert TEMPLATE["Conditions"]["DrainsOnRebalance"] == {
+        "Fn::Equals": [{"Ref": "RebalanceRecommendations"}, "drain"]
+    }
+    assert RESOURCES["RebalanceRule"]["Condition"] == "DrainsOnRebalance"
 
 
 def test_tables_can_be_restored_and_state_expires() -> None:

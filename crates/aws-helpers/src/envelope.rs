@@ -108,7 +108,10 @@ fn read(at: usize, record: Value) -> Record {
         return Record { place, message, message_id: None };
     }
     let message_id = record.pointer("/messageId").and_then(Value::as_str).map(str::to_owned);
-    let place = message_id.as_ref().map_or(place.clone(), |id| format!("{place} ({id})"));
+    let place = match message_id.as_deref().filter(|id| is_id(id)) {
+        Some(id) => format!("{place} ({id})"),
+        None => place,
+    };
     let body = match serde_json::from_value::<SqsMessage>(record) {
         Ok(SqsMessage { body: Some(body), .. }) => parse(&place, &body),
         _ => Err(malformed(&place, "is neither an SNS record nor an SQS message with a body")),
@@ -118,6 +121,11 @@ fn read(at: usize, record: Value) -> Record {
         None => Ok(body),
     });
     Record { place, message, message_id }
+}
+
+/// Whether a message's id can stand in an error: SQS makes UUIDs. What else is sent in its place is not repeated.
+fn is_id(text: &str) -> bool {
+    (1..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// The message inside an SNS envelope, as a queue without raw delivery receives it.
@@ -187,6 +195,11 @@ mod tests {
                 "neither",
                 json!({"Records": [{"kinesis": {}}]}),
                 vec![Err("Records[0]: is neither an SNS record nor an SQS message with a body".to_owned())],
+            ),
+            (
+                "an id that is none",
+                json!({"Records": [sqs("a secret", "{x")]}),
+                vec![not_json("Records[0]")],
             ),
             (
                 "SNS without text",

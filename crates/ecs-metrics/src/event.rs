@@ -4,6 +4,8 @@ use aws_helpers::envelope::BadMessage;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::decide::schedule::{MINUTE, later, minute_of};
+
 /// What an event asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -78,10 +80,9 @@ fn time(kind: &'static str, fields: &Map<String, Value>) -> Result<Option<Timest
     }
 }
 
-/// The beginning of the minute after a moment's.
+/// The beginning of the minute after a moment's; of the last minute there is if none follows.
 fn minute_after(moment: Timestamp) -> Timestamp {
-    let second = moment.as_second();
-    Timestamp::from_second(second - second.rem_euclid(60) + 60).unwrap_or(moment)
+    minute_of(later(moment, MINUTE))
 }
 
 /// Whether a word is the name of a cluster (up to 255 letters, digits, hyphens, underscores), or its ARN.
@@ -115,6 +116,7 @@ mod tests {
         for (event, expected) in [
             (scheduled(json!("2026-01-01T00:00:00Z")), minute("2026-01-01T00:01:00Z")),
             (scheduled(json!("2026-01-01T23:59:59Z")), minute("2026-01-02T00:00:00Z")),
+            (scheduled(json!("9999-12-30T22:00:00.5Z")), minute("9999-12-30T22:00:00Z")),
             (scheduled(json!("soon")), error("scheduled event: time is not an RFC 3339 date")),
             (scheduled(json!(null)), error("scheduled event: time is missing or not a text")),
             (json!({"ECSClusterName": "prod"}), Ok(tick(Some(&["prod"]), None))),

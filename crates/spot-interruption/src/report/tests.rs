@@ -6,7 +6,7 @@ const A: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup
 const B: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/b/73e2d6bc24d8a068";
 
 fn fault(kind: FaultKind) -> Fault {
-    Fault { operation: "x:Do", code: format!("{kind:?}"), message: "no".to_owned(), kind }
+    Fault { operation: "x", code: format!("{kind:?}"), message: "no".to_owned(), kind }
 }
 
 fn failed(kind: FaultKind) -> Step {
@@ -70,8 +70,8 @@ fn a_mail_says_what_was_done_and_what_was_not() {
             with(&[(A, failed(FaultKind::Gone)), (B, Step::Open)], &["web"], failed(FaultKind::Unavailable)),
             "Spot interruption: i-1 (terminate), 3 problems",
             vec![
-                "Drain request: FAILED, to be tried again: x:Do failed: Unavailable: no".to_owned(),
-                format!("Target group {A}: FAILED for good: x:Do failed: Gone: no"),
+                "Drain request: FAILED, to be tried again: x failed: Unavailable: no".to_owned(),
+                format!("Target group {A}: FAILED for good: x failed: Gone: no"),
                 format!("Target group {B}: NOT YET, still being tried"),
                 "FAILED for good: tag groups: \"web\" is not the ARN of a target group".to_owned(),
             ],
@@ -91,7 +91,7 @@ fn a_mail_says_what_was_done_and_what_was_not() {
             "Spot interruption: i-1 (terminate), 1 problem",
             vec![
                 "Drain request: published".to_owned(),
-                "Target groups: FAILED, to be tried again: x:Do failed: Throttled: no".to_owned(),
+                "Target groups: FAILED, to be tried again: x failed: Throttled: no".to_owned(),
             ],
         ),
         (
@@ -175,7 +175,7 @@ fn machines_get_the_same_as_json() {
         "drainRequest": "done",
         "targetGroups": [{"arn": A, "state": "done"}, {"arn": B, "state": "failed"}],
         "problems": [
-            format!("target group {B}: x:Do failed: Gone: no"),
+            format!("target group {B}: x failed: Gone: no"),
             "tag groups: \"web\" is not the ARN of a target group",
         ],
     });

@@ -11,6 +11,8 @@ const NOTICES: usize = 300;
 
 #[tokio::test(start_paused = true)]
 async fn three_hundred_notices_at_once() {
+    // Without notices: the fake takes SNS for 20 messages a second, which is far less than AWS allows, and then those
+    // would be the narrowest.
     let run = Run::new(&[("NOTICE_TOPIC_ARN", "")]);
     run.target_groups(&["web"]);
     let ids: Vec<_> = (0..NOTICES).map(|_| run.instance(Some(&tag(&["web"])), &["web"])).collect();
