@@ -104,7 +104,12 @@ impl Drainer {
                 self.watch().hooks(&hook.group, now).and_then(|hooks| hooks.get(&hook.name).copied());
             hook.terms = timeouts.map(|(heartbeat, global)| Terms {
                 heartbeat_seconds: heartbeat,
-                held_until: decide::later(first_seen, Duration::from_secs(heartbeat.into())),
+                // A hook that was looked up may have waited for long, so that a heartbeat is due now.
+                held_until: if subject.looked_up {
+                    now
+                } else {
+                    decide::later(first_seen, Duration::from_secs(heartbeat.into()))
+                },
                 limit: decide::later(first_seen, Duration::from_secs(global.into())),
             });
             if decide::too_short(&subject.drain, &self.settings)

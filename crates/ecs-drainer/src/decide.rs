@@ -226,8 +226,8 @@ pub fn next(drain: &Drain, sight: &Sight, now: Timestamp, settings: &Settings) -
     Plan { stop, then: Then::Wait(left, Why::Busy(names)) }
 }
 
-/// Whether a heartbeat must be recorded for a drain that goes on: with two intervals left, so that one
-/// pass may come late or be lost. Where the hook's terms could not be read, at every pass. Never beyond
+/// Whether a heartbeat must be recorded for a drain that goes on: with so much left that one pass may come late or be
+/// lost, and is made again when its message comes back. Where the hook's terms could not be read, at every pass. Never beyond
 /// the hook's own limit, where it is refused.
 #[must_use]
 pub fn needs_heartbeat(drain: &Drain, now: Timestamp, settings: &Settings) -> bool {
@@ -237,9 +237,23 @@ pub fn needs_heartbeat(drain: &Drain, now: Timestamp, settings: &Settings) -> bo
         Some(Some(terms)) => {
             now < terms.limit
                 && terms.held_until < terms.limit
-                && elapsed(now, terms.held_until) < interval(drain, settings) * 2 + GRACE
+                && elapsed(now, terms.held_until) < lookahead(drain, settings)
         }
     }
+}
+
+fn lookahead(drain: &Drain, settings: &Settings) -> Duration {
+    let redelivery = if drain.until.is_some() { URGENT_REDELIVERY } else { REDELIVERY };
+    let interval = interval(drain, settings);
+    interval + interval.max(redelivery) + GRACE
+}
+
+/// Whether Auto Scaling must be asked if the hook waits at all, before an instance that takes tasks is set to DRAINING:
+/// it has been DRAINING before, or the message is old. A group with a warm pool may have taken it back.
+#[must_use]
+pub fn doubts_hook(drain: &Drain, instance: &ContainerInstance, now: Timestamp) -> bool {
+    let is_old = drain.draining_since.is_some() || elapsed(drain.first_seen, now) > LATE;
+    drain.hook.is_some() && instance.status == Status::Active && is_old
 }
 
 /// Terms after a heartbeat at `now`: it buys a full timeout, but nothing beyond the hook's limit.
@@ -256,6 +270,13 @@ pub fn too_short(drain: &Drain, settings: &Settings) -> bool {
     let heartbeat = terms.map(|terms| Duration::from_secs(terms.heartbeat_seconds.into()));
     heartbeat.is_some_and(|heartbeat| heartbeat < interval(drain, settings) + GRACE)
 }
+
+/// When a message comes back whose pass was lost: the queues' visibility timeout (template.yaml).
+const REDELIVERY: Duration = Duration::from_secs(180);
+/// The same of the urgent queue.
+const URGENT_REDELIVERY: Duration = Duration::from_secs(90);
+/// Older than this, a lifecycle message is a late copy, or one that came back several times.
+const LATE: Duration = Duration::from_secs(600);
 
 /// What a queue, a batching window and a pass may add to the interval.
 const GRACE: Duration = Duration::from_secs(10);

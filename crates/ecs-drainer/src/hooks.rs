@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use aws_sdk_autoscaling::types::LifecycleHook;
+
 use crate::decide::{self, Then, Why};
-use crate::drain::{Drain, Hook, Membership};
+use crate::drain::{Drain, Hook, Membership, Presence};
+use crate::pass::Presences;
 use crate::settings::Outcome;
 use crate::subjects::{Cause, Subject};
 use crate::{Drainer, observe};
@@ -18,6 +21,7 @@ impl Subject {
         match self.cause {
             Cause::Chain(_) if !decide::takes_hook(&self.drain, self.other.as_ref()) => false,
             _ => {
+                self.looked_up = true;
                 self.drain.take_hook(hook.clone(), self.other.as_ref());
                 true
             }
@@ -26,30 +30,62 @@ impl Subject {
 }
 
 impl Drainer {
-    /// The hooks that instances wait for, where no message told: their group's terminating hook that
-    /// notifies our topic. For an instance that does not wait for one, none.
+    /// The hooks that instances wait for, where no message told: their group's terminating hook that notifies our
+    /// topic. For an instance that does not wait for one, none. `nameless` are instances with the token of a mark.
     pub(crate) async fn hooks_of(&self, nameless: Vec<(String, Option<String>)>) -> HashMap<String, Hook> {
         let ids = nameless.iter().map(|(id, _)| id.clone()).collect();
         let memberships = observe::memberships(&self.clients, ids).await;
-        let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut names: BTreeMap<String, Option<(String, bool)>> = BTreeMap::new();
         let mut found = HashMap::new();
         for (id, token) in nameless {
             let Some(Ok(Membership::Member { group, waiting: true })) = memberships.get(&id) else {
                 continue;
             };
             if !names.contains_key(group) {
-                let hooks = observe::terminate_hooks(&self.clients, group).await.unwrap_or_default();
-                let ours = hooks
-                    .into_iter()
-                    .filter(|hook| hook.notification_target_arn.as_ref() == Some(&self.settings.topic));
-                names.insert(group.clone(), ours.filter_map(|hook| hook.lifecycle_hook_name).collect());
+                names.insert(group.clone(), self.our_hook(group).await);
             }
-            // With several hooks the mark's token could be another's: left to the drain's own chain.
-            if let Some([name]) = names.get(group).map(Vec::as_slice) {
+            if let Some(Some((name, only))) = names.get(group) {
+                // Where the group has other hooks, the token may be of one of them: group, name and instance tell.
+                let token = token.filter(|_| *only);
                 found.insert(id, Hook { group: group.clone(), name: name.clone(), token, terms: None });
             }
         }
         found
+    }
+
+    /// The name of a group's terminating hook that notifies our topic, and whether it is the only one that the group
+    /// has. None if there are several such hooks, or none.
+    async fn our_hook(&self, group: &str) -> Option<(String, bool)> {
+        let hooks = observe::terminate_hooks(&self.clients, group).await.unwrap_or_default();
+        let is_ours =
+            |hook: &&LifecycleHook| hook.notification_target_arn.as_ref() == Some(&self.settings.topic);
+        let ours: Vec<&LifecycleHook> = hooks.iter().filter(is_ours).collect();
+        let [hook] = ours.as_slice() else { return None };
+        Some((hook.lifecycle_hook_name.clone()?, hooks.len() == 1))
+    }
+
+    /// Ends the drains of instances that take tasks again and that no hook holds any more: they were drained before, and
+    /// are back in service, or the message is a late one. To set them to DRAINING would drain a healthy instance.
+    pub(crate) async fn end_returned(&self, subjects: &mut Vec<Subject>, presences: &mut Presences) {
+        let now = self.now();
+        let doubted = subjects.iter().filter(|Subject { drain, .. }| {
+            matches!(presences.get(&drain.instance), Some(Presence::Registered(instance))
+                if decide::doubts_hook(drain, instance, now))
+        });
+        let doubted: Vec<String> = doubted.map(|subject| subject.drain.instance.clone()).collect();
+        let memberships = observe::memberships(&self.clients, doubted).await;
+        subjects.retain(|Subject { drain, .. }| match memberships.get(&drain.instance) {
+            None | Some(Ok(Membership::Member { waiting: true, .. })) => true,
+            Some(Err(fault)) => {
+                presences.insert(drain.instance.clone(), Presence::Unreadable(fault.clone()));
+                true
+            }
+            Some(Ok(_)) => {
+                tracing::info!(instance = drain.instance, pass = drain.pass, "ended: {}", Why::Gone);
+                self.watch().end(drain);
+                false
+            }
+        });
     }
 
     /// Ends the drains of instances that EC2 has terminated, and completes the hooks that still wait for them. Returns

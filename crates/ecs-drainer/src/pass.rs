@@ -25,7 +25,7 @@ const LOOKING: Duration = Duration::from_secs(35);
 /// Calls at a time, where a call takes one instance.
 const SIDE_BY_SIDE: usize = 8;
 
-type Presences = HashMap<String, Presence>;
+pub(crate) type Presences = HashMap<String, Presence>;
 type Listed = HashMap<String, Result<Vec<Task>, Fault>>;
 
 impl Drainer {
@@ -55,6 +55,7 @@ impl Drainer {
         }
         subjects.retain_mut(|subject| self.adopt(subject, &presences));
         subjects::join(&mut subjects, self.now());
+        self.end_returned(&mut subjects, &mut presences).await;
         self.set_draining(&mut subjects, &mut presences).await;
         self.settle(&subjects, &mut presences).await;
         let planned = self.plan(subjects, presences).await;
@@ -172,7 +173,7 @@ impl Drainer {
     async fn plan(&self, subjects: Vec<Subject>, presences: Presences) -> Vec<(Subject, Plan)> {
         let now = self.now();
         let (mut full, mut asked, mut nameless) = (Vec::new(), Vec::new(), Vec::new());
-        for Subject { drain, cause, other } in &subjects {
+        for Subject { drain, cause, other, .. } in &subjects {
             if decide::looks_for_hook(drain, other.as_ref()) && matches!(cause, Cause::Chain(_)) {
                 let token = other.as_ref().and_then(|mark| mark.token.clone());
                 nameless.push((drain.instance.clone(), token));
@@ -322,7 +323,10 @@ impl Drainer {
                 } else {
                     tracing::info!(instance, cluster, pass, result, over, "hook completed: {why}");
                 }
-                self.watch().end(&subject.drain);
+                // What was found by its mark is over for its own chain only if that finds so.
+                if !(over && matches!(subject.cause, Cause::Found(_))) {
+                    self.watch().end(&subject.drain);
+                }
                 None
             }
             Err(fault) => {

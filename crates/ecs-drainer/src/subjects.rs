@@ -16,6 +16,8 @@ pub(crate) struct Subject {
     pub(crate) cause: Cause,
     /// The mark that another drain has left on its container instance.
     pub(crate) other: Option<Mark>,
+    /// Whether its hook was looked up in this pass, so that nobody knows how long that has waited already.
+    pub(crate) looked_up: bool,
 }
 
 /// Why a drain is looked at.
@@ -32,7 +34,7 @@ pub(crate) enum Cause {
 impl Subject {
     /// A drain of which nothing else is known yet.
     pub(crate) fn new(drain: Drain, cause: Cause) -> Self {
-        Self { drain, cause, other: None }
+        Self { drain, cause, other: None, looked_up: false }
     }
 
     /// The records that carry its chain.

@@ -7,6 +7,7 @@ mod calls;
 mod everyday;
 mod faults;
 mod harness;
+mod hooks;
 mod instances;
 mod settings;
 mod spot;

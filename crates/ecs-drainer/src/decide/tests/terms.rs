@@ -50,6 +50,20 @@ fn heartbeats_come_two_intervals_early_and_never_past_the_limit() {
         assert_eq!(needs_heartbeat(&drain, at(second), &settings(&[])), expected, "{name}");
     }
     assert!(!needs_heartbeat(&hookless(), at(0), &settings(&[])), "no hook");
+    // A pass that is lost comes back after the queue's visibility timeout: 180 s, of the urgent queue 90.
+    for (name, until, interval, left, expected) in [
+        ("short interval", None, "13", 203, false),
+        ("short interval, not for two more looks", None, "13", 202, true),
+        ("long interval", None, "600", 1_210, false),
+        ("long interval, not for two more looks", None, "600", 1_209, true),
+        ("little time", Some(at(5_000)), "180", 115, false),
+        ("little time, not for two more looks", Some(at(5_000)), "180", 114, true),
+    ] {
+        let mut drain = Drain { until, ..drain() };
+        drain.hook.as_mut().unwrap().terms = Some(terms(7_200, left, 90_000));
+        let settings = settings(&[("PASS_INTERVAL_SECONDS", interval)]);
+        assert_eq!(needs_heartbeat(&drain, at(0), &settings), expected, "{name}");
+    }
     assert_eq!(held(&terms(900, 900, 90_000), at(540)), terms(900, 1_440, 90_000));
     assert_eq!(held(&terms(900, 900, 1_000), at(540)), terms(900, 1_000, 1_000), "the limit holds");
 }
@@ -62,4 +76,18 @@ fn a_hook_shorter_than_the_interval_is_told() {
         assert_eq!(too_short(&drain, &settings(&[])), expected, "{heartbeat}");
     }
     assert!(!too_short(&hookless(), &settings(&[])), "no hook");
+}
+
+#[test]
+fn a_hook_is_asked_after_where_the_instance_may_be_in_service_again() {
+    let first = Drain { draining_since: None, ..drain() };
+    for (name, drain, status, second, expected) in [
+        ("the first pass", first.clone(), Status::Active, 600, false),
+        ("a message of long ago", first, Status::Active, 601, true),
+        ("it was DRAINING before", drain(), Status::Active, 10, true),
+        ("it still is", drain(), Status::Draining, 10, false),
+        ("a request", hookless(), Status::Active, 601, false),
+    ] {
+        assert_eq!(doubts_hook(&drain, &registered(status, 0), at(second)), expected, "{name}");
+    }
 }
