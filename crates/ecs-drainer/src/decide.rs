@@ -275,8 +275,8 @@ pub fn too_short(drain: &Drain, settings: &Settings) -> bool {
 const REDELIVERY: Duration = Duration::from_secs(180);
 /// The same of the urgent queue.
 const URGENT_REDELIVERY: Duration = Duration::from_secs(90);
-/// Older than this, a lifecycle message is a late copy, or one that came back several times.
-const LATE: Duration = Duration::from_secs(600);
+/// Older than this, a lifecycle message is a late copy, or one that came back.
+const LATE: Duration = Duration::from_secs(60);
 
 /// What a queue, a batching window and a pass may add to the interval.
 const GRACE: Duration = Duration::from_secs(10);

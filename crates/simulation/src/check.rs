@@ -163,10 +163,12 @@ impl Checker {
             live: 0,
             continuations: 0,
             copies: 0,
+            is_told: false,
             urgent: false,
             lost: false,
             strikes: Vec::new(),
             is_over: false,
+            ended_at: None,
             unmarked: false,
             raced: false,
         };
@@ -193,6 +195,9 @@ impl Checker {
             "note" => {
                 let note = entry.text("text").unwrap_or_default();
                 if let Some((what, instance)) = note.split_once(' ') {
+                    if ["IsRequested", "IsInterrupted", "IsRecommended"].contains(&what) {
+                        self.book.asked_for.insert(instance.to_owned());
+                    }
                     if MEDDLES.contains(&what) {
                         self.book.uncertain.insert(instance.to_owned(), entry.at);
                     }
@@ -210,9 +215,24 @@ impl Checker {
                 let instance = entry.text("instance").unwrap_or_default().to_owned();
                 self.book.interrupted.insert(instance, entry.at);
             }
+            "container_instance_state" if entry.text("status") == Some("DRAINING") => {
+                self.set_draining(entry)
+            }
             "task_stopped" => self.tally.tasks_stopped += 1,
             "hook_completed" => self.completed(entry),
             _ => {}
+        }
+    }
+
+    /// The function has set an instance to DRAINING: it must be on its way out, or somebody has asked for it.
+    fn set_draining(&mut self, entry: &Entry) {
+        let instance = entry.text("instance").unwrap_or_default();
+        let mine = |held: &&Held| held.instance == instance;
+        let mut mine = self.book.held.values().filter(mine).peekable();
+        let race = self.rules.race();
+        let was_leaving = |held: &Held| held.ended_at.is_none_or(|ended_at| ended_at + race >= entry.at);
+        if mine.peek().is_some() && !mine.any(was_leaving) && !self.book.asked_for.contains(instance) {
+            self.fail(entry.at, format!("{instance}: set to DRAINING, though it is in service"));
         }
     }
 

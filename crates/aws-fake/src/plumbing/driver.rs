@@ -209,8 +209,7 @@ impl Plumbing {
     }
 
     fn next_due(&self) -> Option<Moment> {
-        let queues =
-            [&self.first, &self.continuation, &self.urgent].map(|queue| queue.batch_due(&self.settings));
+        let queues = [Line::First, Line::Continuation, Line::Urgent].map(|line| self.batch_due(line));
         let direct = self.direct.iter().map(|direct| direct.message.visible_at).min();
         let world = self.fake.with(|world| world.next_due());
         queues.into_iter().chain([direct, world]).flatten().min()
@@ -248,7 +247,7 @@ impl Plumbing {
 
     /// The batch that is due, if there is one; what was received too often goes to the dead letters.
     fn receive(&mut self, line: Line, now: Moment) -> Option<Vec<Message>> {
-        while self.is_due(line, now) {
+        while self.batch_due(line).is_some_and(|due| due <= now) {
             let mut settings = self.settings.clone();
             if line == Line::Urgent {
                 settings.visibility_timeout = settings.urgent_visibility_timeout;
@@ -265,21 +264,21 @@ impl Plumbing {
         None
     }
 
-    fn is_due(&mut self, line: Line, now: Moment) -> bool {
-        let queue = match line {
-            Line::Continuation => &self.continuation,
-            Line::Urgent => &self.urgent,
-            Line::First | Line::Topic | Line::Event => &self.first,
-        };
-        queue.batch_due(&self.settings).is_some_and(|due| due <= now)
+    /// When the next batch of a line goes.
+    fn batch_due(&self, line: Line) -> Option<Moment> {
+        let PlumbingSettings { first_concurrency, max_concurrency, .. } = self.settings;
+        match line {
+            Line::Continuation => self.continuation.batch_due(&self.settings, max_concurrency),
+            Line::Urgent => self.urgent.batch_due(&self.settings, max_concurrency),
+            Line::First | Line::Topic | Line::Event => {
+                self.first.batch_due(&self.settings, first_concurrency)
+            }
+        }
     }
 
     fn bury(&mut self, message: &Message) {
         self.stats.dead_letters.push(message.body.to_string());
-        self.moved(|| Move::Dead {
-            id: Rc::clone(&message.id),
-            body: Rc::clone(&message.body),
-        });
+        self.moved(|| Move::Dead { id: Rc::clone(&message.id), body: Rc::clone(&message.body) });
     }
 
     fn invoke(&mut self, source: Source, batch: Vec<Message>) {

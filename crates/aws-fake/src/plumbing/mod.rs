@@ -76,7 +76,9 @@ pub struct PlumbingSettings {
     pub urgent_visibility_timeout: Duration,
     /// Receipts of a record before it is a dead letter.
     pub max_receive: u32,
-    /// Invocations of each queue at a time.
+    /// Invocations of the first queue at a time.
+    pub first_concurrency: usize,
+    /// Invocations of each other queue at a time.
     pub max_concurrency: usize,
     /// The function's own timeout.
     pub function_timeout: Duration,
@@ -104,6 +106,7 @@ impl Default for PlumbingSettings {
             visibility_timeout: Duration::from_mins(3),
             urgent_visibility_timeout: Duration::from_secs(90),
             max_receive: 20,
+            first_concurrency: 10,
             max_concurrency: 5,
             function_timeout: Duration::from_secs(90),
             duplicate: 0.0,

@@ -38,8 +38,8 @@ impl Queue {
 
     /// When the next batch goes: the window after its first message is visible, or at once when it is
     /// full. Never while the function is at its limit.
-    pub(super) fn batch_due(&self, settings: &PlumbingSettings) -> Option<Moment> {
-        if self.running >= settings.max_concurrency {
+    pub(super) fn batch_due(&self, settings: &PlumbingSettings, concurrency: usize) -> Option<Moment> {
+        if self.running >= concurrency {
             return None;
         }
         let seen_at = |((at, _), _): ((Moment, u64), &Message)| at;
@@ -107,14 +107,14 @@ mod tests {
         for (most, full_at) in [(1, 10), (2, 10), (3, 11)] {
             let settings = PlumbingSettings { max_batch: most, ..PlumbingSettings::default() };
             let mut queue = Queue::default();
-            assert_eq!(queue.batch_due(&settings), None, "empty");
+            assert_eq!(queue.batch_due(&settings, 5), None, "empty");
             queue.put(message("a", 10));
             let alone = if most == 1 { 10 } else { 11 };
-            assert_eq!(queue.batch_due(&settings), Some(Moment::from_secs(alone)), "the window, {most}");
+            assert_eq!(queue.batch_due(&settings, 5), Some(Moment::from_secs(alone)), "the window, {most}");
             queue.put(message("b", 10));
-            assert_eq!(queue.batch_due(&settings), Some(Moment::from_secs(full_at)), "full, {most}");
-            queue.running = settings.max_concurrency;
-            assert_eq!(queue.batch_due(&settings), None, "the function is at its limit, {most}");
+            assert_eq!(queue.batch_due(&settings, 5), Some(Moment::from_secs(full_at)), "full, {most}");
+            queue.running = 5;
+            assert_eq!(queue.batch_due(&settings, 5), None, "the function is at its limit, {most}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is known of each lifecycle action and of each message.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub(super) struct Held {
     pub(super) continuations: usize,
     /// Messages that came twice, or came back.
     pub(super) copies: usize,
+    /// Whether its first message has been sent. Auto Scaling may tell it as an event, too.
+    pub(super) is_told: bool,
     /// Whether it has had an end of its own to keep, from a spot notice.
     pub(super) urgent: bool,
     /// Whether AWS lost an event about it.
@@ -35,6 +37,8 @@ pub(super) struct Held {
     pub(super) strikes: Vec<Strike>,
     /// Whether it has ended.
     pub(super) is_over: bool,
+    /// When that was.
+    pub(super) ended_at: Option<Moment>,
     /// Whether its instance cannot bear a mark, as far as the function has said, or bears another drain's.
     pub(super) unmarked: bool,
     /// Whether two of its passes were at work at the same time: the mark may be the older one's.
@@ -141,6 +145,8 @@ pub(super) struct Running {
 pub(super) struct Book {
     /// By token.
     pub(super) held: HashMap<Rc<str>, Held>,
+    /// Instances whose drain somebody asked for.
+    pub(super) asked_for: HashSet<String>,
     /// Instances that EC2 interrupts, and since when.
     pub(super) interrupted: HashMap<String, Moment>,
     /// By message id.

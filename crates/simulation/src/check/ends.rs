@@ -6,6 +6,7 @@ use aws_fake::world::clock::Moment;
 use aws_fake::world::history::Entry;
 
 use super::Checker;
+use super::drains::{Held, Known};
 use super::rules::{Disturbed, NOTICE};
 
 impl Checker {
@@ -25,6 +26,7 @@ impl Checker {
         }
         if let Some(held) = self.book.held.get_mut(token) {
             held.is_over = true;
+            held.ended_at = Some(entry.at);
         }
     }
 
@@ -70,7 +72,7 @@ impl Checker {
     fn late_for_the_instance(&self, at: Moment, token: &str) -> Option<String> {
         let held = self.book.held.get(token).filter(|held| held.urgent)?;
         let noticed = *self.book.interrupted.get(&held.instance)?;
-        let disturbed = held.disturbed(noticed);
+        let disturbed = self.disturbed(at, token, held, noticed);
         let is_late = at > noticed + NOTICE && self.rules.ends_before_the_instance(disturbed);
         is_late.then(|| format!("{}: its hook outlived it, {disturbed:?}", held.instance))
     }
@@ -81,28 +83,37 @@ impl Checker {
         if held.lost {
             return;
         }
-        // What is still on its way is late, too.
-        let mine = self.book.messages.values().filter(|known| known.token.as_deref() == Some(token));
-        let waiting = mine.map(|known| at.saturating_sub(known.due)).max().unwrap_or_default();
-        let judge = |since| {
-            let disturbed = held.disturbed(since);
-            Disturbed { late: disturbed.late.max(waiting), ..disturbed }
-        };
         let limit_at = held.began_at + held.limit;
         let at_limit = at + Duration::from_secs(1) >= limit_at;
         let what = if at_limit {
             // Two passes and one that was lost: by then it must have been given up.
             let since = limit_at.saturating_sub(self.rules.interval * 2 + self.rules.visibility);
-            let disturbed = judge(since);
+            let disturbed = self.disturbed(at, token, held, since);
             self.rules.ends_in_time(disturbed).then(|| format!("reached its own limit, {disturbed:?}"))
         } else {
-            let disturbed = judge(held.renewed_at);
-            let kept = self.rules.keeps(held.heartbeat, disturbed);
+            let disturbed = self.disturbed(at, token, held, held.renewed_at);
+            let kept = self.rules.keeps(held, disturbed);
             kept.then(|| format!("got no heartbeat in {} s, {disturbed:?}", held.heartbeat.as_secs()))
         };
         if let Some(what) = what {
             let what = format!("{}: the hook {what}", held.instance);
             self.fail(at, what);
         }
+    }
+
+    /// What kept the function from a drain since a moment; what is still on its way, or at work, counts as far as it is.
+    fn disturbed(&self, at: Moment, token: &str, held: &Held, since: Moment) -> Disturbed {
+        let mut disturbed = held.disturbed(since);
+        let is_about = |known: &Known| known.token.as_deref() == Some(token);
+        for known in self.book.messages.values().filter(|known| is_about(known)) {
+            disturbed.late = disturbed.late.max(at.saturating_sub(known.due));
+        }
+        for running in self.book.running.values() {
+            let known = running.ids.iter().filter_map(|id| self.book.messages.get(id));
+            if known.into_iter().any(is_about) {
+                disturbed.long = disturbed.long.max(at.saturating_sub(running.began_at));
+            }
+        }
+        disturbed
     }
 }

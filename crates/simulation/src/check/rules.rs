@@ -15,6 +15,7 @@ pub(crate) struct Rules {
     pub(crate) deadline: Duration,
     pub(crate) registration_wait: Duration,
     pub(crate) visibility: Duration,
+    pub(crate) urgent_visibility: Duration,
     /// How far any environment's clock can be from AWS's.
     pub(crate) skew: Duration,
     pub(crate) staleness: Duration,
@@ -53,6 +54,7 @@ impl Rules {
             deadline: settings.deadline,
             registration_wait: settings.registration_wait,
             visibility: plan.plumbing.visibility_timeout,
+            urgent_visibility: plan.plumbing.urgent_visibility_timeout,
             skew: plan.environments.skew,
             staleness: plan.scenario.settings.staleness,
             clusters: plan.scenario.clusters.len(),
@@ -74,11 +76,16 @@ impl Rules {
     /// timeout, and ten seconds: so it says that one pass may be lost or late. One that is lost comes back after the
     /// visibility timeout; where a heartbeat was refused, the next pass tries again. What is more than that it does not promise to bear; nor can anybody keep a hook whose timeout
     /// is shorter than an interval and what a pass takes, which the function warns of.
-    pub(crate) fn keeps(&self, heartbeat: Duration, disturbed: Disturbed) -> bool {
-        let promised = self.interval + self.interval.max(self.visibility) + GRACE;
+    pub(super) fn keeps(&self, held: &Held, disturbed: Disturbed) -> bool {
+        let (interval, visibility) = if held.urgent {
+            (self.urgent_interval, self.urgent_visibility)
+        } else {
+            (self.interval, self.visibility)
+        };
+        let promised = interval + interval.max(visibility) + GRACE;
         let Disturbed { lost, wait, late, long } = disturbed;
-        let pass = self.interval + late + long + self.skew * 2 + Duration::from_secs(1);
-        lost <= 1 && promised.min(heartbeat) >= pass + wait + long * lost
+        let pass = interval + late + long + self.skew * 2 + Duration::from_secs(1);
+        lost <= 1 && promised.min(held.heartbeat) >= pass + wait + long * lost
     }
 
     /// When an instance that EC2 interrupts may be given up, by the moment of the notice: at the last pass before its end.

@@ -41,6 +41,7 @@ pub(super) fn wiring(dice: &mut Dice) -> PlumbingSettings {
         lose_task_events: dice.chance(0.1),
         lifecycle_events: dice.chance(0.1),
         direct: dice.chance(0.1),
+        first_concurrency: if dice.chance(0.8) { 10 } else { dice.count(2, 10) },
         max_concurrency: if dice.chance(0.8) { 5 } else { dice.count(2, 10) },
         ..PlumbingSettings::default()
     }

@@ -82,8 +82,8 @@ fn a_hook_shorter_than_the_interval_is_told() {
 fn a_hook_is_asked_after_where_the_instance_may_be_in_service_again() {
     let first = Drain { draining_since: None, ..drain() };
     for (name, drain, status, second, expected) in [
-        ("the first pass", first.clone(), Status::Active, 600, false),
-        ("a message of long ago", first, Status::Active, 601, true),
+        ("the first pass", first.clone(), Status::Active, 60, false),
+        ("a message of long ago", first, Status::Active, 61, true),
         ("it was DRAINING before", drain(), Status::Active, 10, true),
         ("it still is", drain(), Status::Draining, 10, false),
         ("a request", hookless(), Status::Active, 601, false),
