@@ -1,9 +1,11 @@
 //! The writes: a plan → the SDK's calls → what became of them. Decides nothing.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_helpers::batch::{self, Blame};
 use aws_helpers::fault::{Fault, Kind};
+use aws_helpers::pace::Queue;
 use aws_sdk_ecs::types::{Attribute, ContainerInstanceStatus, TargetType};
 use aws_sdk_sns::types::{BatchResultErrorEntry, PublishBatchRequestEntry};
 use futures::stream::{self, StreamExt};
@@ -19,6 +21,8 @@ const TEN: usize = 10;
 const PUBLISH_BYTES: usize = 256 * 1024;
 /// As a policy names it: it covers `PublishBatch`.
 const PUBLISH: &str = "sns:Publish";
+/// Between two calls that leave marks, in one pass.
+const BETWEEN_MARKS: Duration = Duration::from_millis(250);
 /// Calls at a time. ECS writes refill at 40 a second, from a bucket of 100.
 const SIDE_BY_SIDE: usize = 8;
 
@@ -182,8 +186,13 @@ pub async fn mark(clients: &Clients, cluster: &str, marks: Vec<(String, Mark)>) 
         Kind::Invalid | Kind::Gone => Blame::Some,
         _ => Blame::None,
     };
-    stream::iter(batch::split(marks, TEN, usize::MAX, |_| 0))
-        .map(async |marks| batch::isolate(marks, call, blame).await.1)
+    // DRAINING draws on the same bucket, and other passes may just be setting it: marks leave it most of the refill.
+    let queue = Queue::new(1, BETWEEN_MARKS);
+    stream::iter(batch::split(marks, TEN, usize::MAX, |_| 0).into_iter().enumerate())
+        .map(async |(place, marks)| {
+            queue.turn(place).await;
+            batch::isolate(marks, call, blame).await.1
+        })
         .buffer_unordered(SIDE_BY_SIDE)
         .flat_map(stream::iter)
         .map(|((arn, _), fault)| (arn, fault))

@@ -4,26 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use crate::drain::{Drain, Mark, Terms};
+use crate::pass::in_time;
 use crate::subjects::Subject;
 use crate::{Drainer, act, decide, observe};
 
 /// Calls at a time, where a call takes one instance.
-const SIDE_BY_SIDE: usize = 8;
+const SIDE_BY_SIDE: usize = 4;
 /// Time for all heartbeats of a pass; see the budget in `pass`.
 const HOLDING: Duration = Duration::from_secs(15);
 
 impl Drainer {
     /// Heartbeats, continuations, marks: in this order, so that whatever is lost in between is done again.
     pub(crate) async fn go_on(&self, chains: Vec<(Subject, usize)>) -> Vec<(usize, String)> {
-        let chains = if let Ok(held) = timeout(HOLDING, Box::pin(self.hold_all(chains.clone()))).await {
-            held
-        } else {
-            tracing::error!("heartbeats took too long, to be tried again at the next pass");
-            chains
-        };
+        let chains = self.hold_all(chains, Instant::now() + HOLDING).await;
         let now = self.now();
         let next = chains.iter().map(|(subject, _)| Drain {
             pass: subject.drain.pass.saturating_add(1),
@@ -45,8 +41,8 @@ impl Drainer {
                 (&next.cluster, &next.container_instance, next.draining_since)
             {
                 let token = next.token().map(str::to_owned);
-                let Drain { pass, tasks, until, .. } = next;
-                let mark = Mark { pass, draining_since, tasks, until, token };
+                let Drain { pass, tasks, counted_at, until, .. } = next;
+                let mark = Mark { pass, draining_since, tasks, counted_at, until, token };
                 marks.entry(cluster.clone()).or_default().push((arn.clone(), mark));
             }
         }
@@ -59,10 +55,12 @@ impl Drainer {
     }
 
     /// Records the heartbeats that are due; leaves out what turns out to be over.
-    async fn hold_all(&self, mut chains: Vec<(Subject, usize)>) -> Vec<(Subject, usize)> {
-        self.read_terms(&mut chains).await;
+    async fn hold_all(&self, mut chains: Vec<(Subject, usize)>, until: Instant) -> Vec<(Subject, usize)> {
+        if in_time(until, Box::pin(self.read_terms(&mut chains))).await.is_none() {
+            tracing::error!("timeouts of the hooks not read in time, a heartbeat every pass");
+        }
         stream::iter(chains)
-            .map(async |(subject, left)| self.hold(subject).await.map(|subject| (subject, left)))
+            .map(async |(subject, left)| self.hold(subject, until).await.map(|subject| (subject, left)))
             .buffer_unordered(SIDE_BY_SIDE)
             .filter_map(async |held| held)
             .collect()
@@ -125,25 +123,29 @@ impl Drainer {
     }
 
     /// Records a heartbeat where one is due; none if the action turns out to be over.
-    async fn hold(&self, mut subject: Subject) -> Option<Subject> {
+    async fn hold(&self, mut subject: Subject, until: Instant) -> Option<Subject> {
         let now = self.now();
         if !decide::needs_heartbeat(&subject.drain, now, &self.settings) {
             return Some(subject);
         }
         let instance = subject.drain.instance.clone();
         let Some(hook) = subject.drain.hook.as_mut() else { return Some(subject) };
-        match act::heartbeat(&self.clients, &instance, hook).await {
-            Ok(act::Taken::Yes) => {
+        match in_time(until, act::heartbeat(&self.clients, &instance, hook)).await {
+            Some(Ok(act::Taken::Yes)) => {
                 hook.terms = hook.terms.as_ref().map(|terms| decide::held(terms, now));
                 tracing::info!(instance, "heartbeat recorded");
                 Some(subject)
             }
-            Ok(act::Taken::Over) => {
+            Some(Ok(act::Taken::Over)) => {
                 tracing::warn!(instance, "ended: the lifecycle action was over before its tasks had stopped");
                 self.watch().end(&subject.drain);
                 None
             }
-            Err(fault) => {
+            None => {
+                tracing::warn!(instance, "heartbeat not recorded in time, to be tried again");
+                Some(subject)
+            }
+            Some(Err(fault)) => {
                 tracing::error!(instance, kind = ?fault.kind, "heartbeat not recorded, to be tried again: {fault}");
                 Some(subject)
             }

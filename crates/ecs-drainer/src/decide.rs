@@ -16,6 +16,8 @@ pub struct Sight {
     pub presence: Presence,
     /// Its tasks by last status; none if nobody asked, because they did not matter yet.
     pub tasks: Option<Result<Vec<Task>, Fault>>,
+    /// The task of [`Drain::waits_for`], if it alone was asked for and has not stopped.
+    pub waited_for: Option<Task>,
     /// What Auto Scaling says; none if nobody asked.
     pub membership: Option<Result<Membership, Fault>>,
 }
@@ -139,13 +141,45 @@ pub fn unsettled(
 /// so that a task that has just changed sides is in neither list. Read again after [`Settings::settle`].
 #[must_use]
 pub fn unaccounted(drain: &Drain, tasks: &[Task]) -> bool {
-    let (Some(expected), Some(since)) = (drain.tasks, drain.draining_since) else {
-        return true;
+    tasks.iter().all(|task| task.stopped) && !all_seen(drain, tasks)
+}
+
+/// Whether as many tasks are seen to stop, or to have stopped, as were wanted when they were counted.
+fn all_seen(drain: &Drain, tasks: &[Task]) -> bool {
+    let (Some(expected), Some(since)) = (drain.tasks, drain.counted_at.or(drain.draining_since)) else {
+        return false;
     };
     // ECS tells whole seconds here.
     let since = since.as_second();
-    let stopped = |task: &&Task| task.stopped && task.stopping_at.is_some_and(|at| at.as_second() >= since);
-    tasks.iter().all(|task| task.stopped) && tasks.iter().filter(stopped).count() < expected
+    let seen = |task: &&Task| !task.wanted && task.stopping_at.is_some_and(|at| at.as_second() >= since);
+    tasks.iter().filter(seen).count() >= expected
+}
+
+/// How old a count may be: ECS forgets a task about an hour after it has stopped, and those of the beginning of a long
+/// drain are not seen any more.
+const COUNT_HOLDS: Duration = Duration::from_secs(600);
+
+/// Counts the tasks that are wanted on a DRAINING instance. A count may be late: a fresh one only grows, since too high
+/// a number only costs a second look. An old one is replaced, by one that holds from when ECS is consistent about it.
+pub fn count(drain: &mut Drain, wanted: usize, now: Timestamp, settings: &Settings) {
+    let since = drain.counted_at.or(drain.draining_since);
+    if wanted > 0 && since.is_some_and(|since| elapsed(since, now) >= COUNT_HOLDS) {
+        (drain.tasks, drain.counted_at) = (Some(wanted), Some(later(now, settings.settle)));
+    } else {
+        drain.tasks = drain.tasks.map(|tasks| tasks.max(wanted));
+    }
+}
+
+/// Sees to it that tasks which were seen to stop need not be seen again, once ECS may forget them: all that were
+/// counted have long been listed as stopping, so that none can be missed any more.
+pub fn count_off(drain: &mut Drain, tasks: &[Task], now: Timestamp, settings: &Settings) {
+    let long_ago = |at: Timestamp, by| elapsed(at, now) >= by;
+    let counted = drain.counted_at.or(drain.draining_since).is_some_and(|at| long_ago(at, COUNT_HOLDS));
+    let stops =
+        |task: &Task| !task.wanted && task.stopping_at.is_some_and(|at| long_ago(at, settings.settle));
+    if counted && all_seen(drain, tasks) && tasks.iter().all(|task| task.stopped || stops(task)) {
+        drain.tasks = Some(0);
+    }
 }
 
 /// Whether the tasks themselves must be read, by last status: the counts say that the instance may be
@@ -154,6 +188,20 @@ pub fn unaccounted(drain: &Drain, tasks: &[Task]) -> bool {
 pub fn needs_tasks(drain: &Drain, instance: &ContainerInstance, now: Timestamp, settings: &Settings) -> bool {
     let counted_empty = instance.status == Status::Draining && instance.wanted_tasks == 0;
     counted_empty || overdue(drain, now, settings) || stops_standalone(drain, now, settings)
+}
+
+/// Whether the tasks must be read only to find out if all have stopped: then one that is known not to have stopped is
+/// enough.
+#[must_use]
+pub fn one_task_will_do(drain: &Drain, now: Timestamp, settings: &Settings) -> bool {
+    !overdue(drain, now, settings) && !stops_standalone(drain, now, settings)
+}
+
+/// The task to ask for first at the next look: of those that have not stopped, the one that began to stop last.
+#[must_use]
+pub fn waits_for(tasks: &[Task]) -> Option<String> {
+    let unfinished = tasks.iter().filter(|task| !task.stopped);
+    unfinished.max_by_key(|task| task.stopping_at).map(|task| task.arn.clone())
 }
 
 /// Whether Auto Scaling must be asked: ECS does not have the instance, or has lost its agent.
@@ -197,10 +245,13 @@ pub fn next(drain: &Drain, sight: &Sight, now: Timestamp, settings: &Settings) -
         }
     };
     let tasks = match &sight.tasks {
-        None if instance.wanted_tasks == 0 => return wait_or_give_up(0, Why::NotDraining),
-        None => {
+        None if instance.wanted_tasks > 0 => {
             let counted = Why::Busy(format!("{} running or pending", instance.wanted_tasks));
             return wait_or_give_up(instance.wanted_tasks, counted);
+        }
+        None => {
+            let busy = |task: &Task| Why::Busy(format!("{} 1 at least", task.group));
+            return wait_or_give_up(0, sight.waited_for.as_ref().map_or(Why::NotDraining, busy));
         }
         Some(Err(fault)) => return wait_or_give_up(0, Why::Unreadable(fault.clone())),
         Some(Ok(tasks)) => tasks,

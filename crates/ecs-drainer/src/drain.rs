@@ -35,9 +35,15 @@ pub struct Drain {
     /// When the container instance was first known to be DRAINING.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draining_since: Option<Timestamp>,
-    /// Tasks that were wanted on it when DRAINING was set: so many must be seen to have stopped since.
+    /// Tasks that were wanted on it when they were last counted: so many must be seen to have stopped since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tasks: Option<usize>,
+    /// When that was, if not when DRAINING was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_at: Option<Timestamp>,
+    /// ARN of a task that had not stopped at the last look: until it has, nothing else needs to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// Not to be looked at again before this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
@@ -58,6 +64,8 @@ impl Drain {
             launched_at: None,
             draining_since: None,
             tasks: None,
+            counted_at: None,
+            waits_for: None,
             not_before: None,
         }
     }
@@ -91,6 +99,7 @@ impl Drain {
             self.pass = self.pass.max(mark.pass);
             self.draining_since = Some(mark.draining_since);
             self.tasks = mark.tasks;
+            self.counted_at = mark.counted_at;
         }
     }
 }
@@ -144,6 +153,8 @@ pub struct Mark {
     pub draining_since: Timestamp,
     /// [`Drain::tasks`].
     pub tasks: Option<usize>,
+    /// [`Drain::counted_at`], in whole seconds.
+    pub counted_at: Option<Timestamp>,
     /// [`Drain::until`], in whole seconds.
     pub until: Option<Timestamp>,
     /// The drain's token.
@@ -162,35 +173,41 @@ impl Mark {
     }
 
     /// The attribute's value: at most 128 of letters, digits and `-_./@\: ` (ECS `Attribute`); a token
-    /// is a UUID, so this has about 70.
+    /// is a UUID, so this has about 80.
     #[must_use]
     pub fn to_value(&self) -> String {
         let token = self.token.as_deref().unwrap_or("-");
         let tasks = self.tasks.map_or_else(|| "-".to_owned(), |tasks| tasks.to_string());
-        let until = self.until.map_or_else(String::new, |until| format!("@{}", until.as_second()));
-        format!("{}:{}:{tasks}{until}:{token}", self.pass, self.draining_since.as_second())
+        let moment = |sign: char, at: Option<Timestamp>| {
+            at.map_or_else(String::new, |at| format!("{sign}{}", at.as_second()))
+        };
+        let (counted_at, until) = (moment('/', self.counted_at), moment('@', self.until));
+        format!("{}:{}:{tasks}{counted_at}{until}:{token}", self.pass, self.draining_since.as_second())
     }
 
     /// Reads an attribute's value; none if somebody else wrote it.
     #[must_use]
     pub fn from_value(value: &str) -> Option<Self> {
+        let moment = |second: &str| Timestamp::from_second(second.parse().ok()?).ok();
         let mut parts = value.splitn(4, ':');
         let pass = parts.next()?.parse().ok()?;
-        let draining_since = Timestamp::from_second(parts.next()?.parse().ok()?).ok()?;
-        let tasks = parts.next()?;
-        let (tasks, until) =
-            tasks.split_once('@').map_or((tasks, None), |(tasks, until)| (tasks, Some(until)));
-        let tasks = match tasks {
-            "-" => None,
-            tasks => Some(tasks.parse().ok()?),
-        };
-        let until = match until {
-            Some(second) => Some(Timestamp::from_second(second.parse().ok()?).ok()?),
-            None => None,
+        let draining_since = moment(parts.next()?)?;
+        let (tasks, until) = tail(parts.next()?, '@');
+        let (tasks, counted_at) = tail(tasks, '/');
+        let (tasks, counted_at, until) = match (tasks, counted_at.map(moment), until.map(moment)) {
+            (_, Some(None), _) | (_, _, Some(None)) => return None,
+            ("-", counted_at, until) => (None, counted_at.flatten(), until.flatten()),
+            (tasks, counted_at, until) => (Some(tasks.parse().ok()?), counted_at.flatten(), until.flatten()),
         };
         let token = parts.next()?;
-        Some(Self { pass, draining_since, tasks, until, token: (token != "-").then(|| token.to_owned()) })
+        let token = (token != "-").then(|| token.to_owned());
+        Some(Self { pass, draining_since, tasks, counted_at, until, token })
     }
+}
+
+/// A text without what follows a sign, and that.
+fn tail(text: &str, sign: char) -> (&str, Option<&str>) {
+    text.split_once(sign).map_or((text, None), |(text, tail)| (text, Some(tail)))
 }
 
 /// Status of a container instance, as far as it matters here.
@@ -281,6 +298,7 @@ mod tests {
             pass: 3,
             draining_since: Timestamp::from_second(1_763_680_000).unwrap(),
             tasks,
+            counted_at: None,
             until: None,
             token: token.map(str::to_owned),
         };
@@ -291,6 +309,12 @@ mod tests {
             ("3:1763680000:0:-", Some(mark(Some(0), None))),
             ("3:1763680000:10@1763680120:-", Some(Mark { until, ..mark(Some(10), None) })),
             ("3:1763680000:-@1763680120:a", Some(Mark { until, ..mark(None, Some("a")) })),
+            ("3:1763680000:10/1763680120:-", Some(Mark { counted_at: until, ..mark(Some(10), None) })),
+            (
+                "3:1763680000:10/1763680120@1763680120:a",
+                Some(Mark { counted_at: until, until, ..mark(Some(10), Some("a")) }),
+            ),
+            ("3:1763680000:10/x:-", None),
             ("3:1763680000:10@x:-", None),
             ("3:1763680000:x:-", None),
             ("3:1763680000", None),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_autoscaling::types::LifecycleHook;
+use tokio::time::Instant;
 
 use crate::decide::{self, Then, Why};
 use crate::drain::{Drain, Hook, Membership, Presence};
@@ -94,6 +95,7 @@ impl Drainer {
         &self,
         terminated: BTreeSet<String>,
         subjects: &mut Vec<Subject>,
+        until: Instant,
     ) -> Vec<(Subject, usize)> {
         let is_gone = |subject: &mut Subject| {
             terminated.contains(&subject.drain.instance)
@@ -119,6 +121,6 @@ impl Drainer {
             gone.push(Subject::new(drain, Cause::Event));
         }
         let end = |subject| (subject, Then::Complete(Outcome::Continue, Why::Terminated));
-        self.finish_all(gone.into_iter().map(end).collect()).await
+        self.finish_all(gone.into_iter().map(end).collect(), until).await
     }
 }

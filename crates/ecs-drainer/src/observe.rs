@@ -1,19 +1,21 @@
 //! The reads: SDK answers → plain data. Writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_helpers::batch::{self, Blame};
 use aws_helpers::fault::{Fault, Kind};
 use aws_sdk_autoscaling::types::LifecycleHook;
 use aws_sdk_ecs::types;
-use futures::future::join;
 use futures::stream::{self, StreamExt};
-use jiff::Timestamp;
 
 use crate::Clients;
-use crate::drain::{ContainerInstance, Drain, Mark, Membership, Presence, Status, Task};
+use crate::drain::{ContainerInstance, Drain, Mark, Membership, Presence, Status};
 
-/// Ids a call: `DescribeContainerInstances`, `DescribeTasks`.
+mod tasks;
+
+pub use tasks::{Order, tasks, waited_for};
+
+/// Ids a call: `DescribeContainerInstances`.
 const IDS: usize = 100;
 /// Instance ids in one filter of `ListContainerInstances`: 1,907 characters. The cluster query language
 /// allows 2,000 where its length is documented (`PlacementConstraint`).
@@ -216,95 +218,6 @@ pub(crate) fn container_instance(
         wanted_tasks: usize::try_from(wanted).unwrap_or(usize::MAX),
         connected: described.agent_connected,
         mark: mark.and_then(|mark| Mark::from_value(mark.value.as_deref()?)),
-    })
-}
-
-/// In which order an instance's two lists of tasks are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Side by side: where the instance is likely to be empty, and every round trip is waited for.
-    AtOnce,
-    /// The stopped ones first: if one of them has not stopped, the instance is not empty, and the other
-    /// list is not read.
-    StoppedFirst,
-}
-
-/// The tasks of each container instance, by last status.
-pub async fn tasks(
-    clients: &Clients,
-    instances: Vec<(&ContainerInstance, Order)>,
-) -> HashMap<String, Result<Vec<Task>, Fault>> {
-    stream::iter(instances)
-        .map(async |(instance, order)| (instance.arn.clone(), tasks_of(clients, instance, order).await))
-        .buffer_unordered(SIDE_BY_SIDE)
-        .collect()
-        .await
-}
-
-/// `ListTasks` filters by *desired* status, RUNNING unless told otherwise: both are asked, since a task
-/// on its way out is listed only under STOPPED.
-async fn tasks_of(clients: &Clients, instance: &ContainerInstance, order: Order) -> Result<Vec<Task>, Fault> {
-    let running = || task_arns(clients, instance, types::DesiredStatus::Running);
-    let stopped = || task_arns(clients, instance, types::DesiredStatus::Stopped);
-    if order == Order::AtOnce || instance.wanted_tasks > 0 {
-        let (running, stopped) = join(running(), stopped()).await;
-        // A task that changes sides between the two answers is in both, or missed: see `unaccounted`.
-        let arns: BTreeSet<String> = running?.into_iter().chain(stopped?).collect();
-        return described_tasks(clients, &instance.cluster, arns).await;
-    }
-    let mut tasks =
-        described_tasks(clients, &instance.cluster, stopped().await?.into_iter().collect()).await?;
-    if tasks.iter().all(|task| task.stopped) {
-        let arns: BTreeSet<String> = running().await?.into_iter().collect();
-        tasks.extend(described_tasks(clients, &instance.cluster, arns).await?);
-    }
-    Ok(tasks)
-}
-
-async fn described_tasks(
-    clients: &Clients,
-    cluster: &str,
-    arns: BTreeSet<String>,
-) -> Result<Vec<Task>, Fault> {
-    let arns: Vec<String> = arns.into_iter().collect();
-    let mut tasks = Vec::with_capacity(arns.len());
-    for chunk in arns.chunks(IDS) {
-        let request = clients.ecs.describe_tasks().cluster(cluster);
-        let answer = request.set_tasks(Some(chunk.to_vec())).send().await;
-        let answer = answer.map_err(|error| Fault::of("ecs:DescribeTasks", error))?;
-        tasks.extend(answer.tasks.unwrap_or_default().into_iter().filter_map(task));
-    }
-    // What is listed and not described has not been seen STOPPED.
-    let described: HashSet<String> = tasks.iter().map(|task| task.arn.clone()).collect();
-    tasks.extend(arns.into_iter().filter(|arn| !described.contains(arn)).map(unread));
-    Ok(tasks)
-}
-
-fn unread(arn: String) -> Task {
-    Task { arn, group: "unknown".to_owned(), wanted: false, stopped: false, stopping_at: None }
-}
-
-async fn task_arns(
-    clients: &Clients,
-    instance: &ContainerInstance,
-    desired: types::DesiredStatus,
-) -> Result<Vec<String>, Fault> {
-    let request = clients.ecs.list_tasks().cluster(&instance.cluster).container_instance(&instance.arn);
-    let mut pages = request.desired_status(desired).into_paginator().send();
-    let mut arns = Vec::new();
-    while let Some(page) = pages.next().await {
-        arns.extend(page.map_err(|error| Fault::of("ecs:ListTasks", error))?.task_arns.unwrap_or_default());
-    }
-    Ok(arns)
-}
-
-fn task(described: types::Task) -> Option<Task> {
-    Some(Task {
-        arn: described.task_arn?,
-        group: described.group.unwrap_or_default(),
-        wanted: described.desired_status.as_deref() != Some("STOPPED"),
-        stopped: described.last_status.as_deref() == Some("STOPPED"),
-        stopping_at: described.stopping_at.and_then(|at| Timestamp::from_second(at.secs()).ok()),
     })
 }
 

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use aws_helpers::fault::Fault;
 use futures::future::join3;
 use futures::stream::{self, StreamExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::decide::{self, Plan, Sight, Then, Why};
-use crate::drain::{ContainerInstance, Drain, Presence, Status, Task};
+use crate::drain::{ContainerInstance, Drain, Presence, Status};
 use crate::observe::Order;
 use crate::subjects::{self, Cause, Subject, Subjects};
 use crate::{Drainer, act, observe};
@@ -22,11 +21,20 @@ use crate::{Drainer, act, observe};
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Time for everything up to the completed hooks.
 const LOOKING: Duration = Duration::from_secs(35);
+/// The end of that time, which is left to completing.
+const COMPLETING: Duration = Duration::from_secs(10);
+/// The very end of it, in which nothing is begun: what has been found out and done is not thrown away.
+const LAST: Duration = Duration::from_secs(1);
 /// Calls at a time, where a call takes one instance.
-const SIDE_BY_SIDE: usize = 8;
+const SIDE_BY_SIDE: usize = 4;
 
+/// Where ECS has the instances, by instance.
 pub(crate) type Presences = HashMap<String, Presence>;
-type Listed = HashMap<String, Result<Vec<Task>, Fault>>;
+
+/// What a future says, if it says it before this moment. It is not begun after it.
+pub(crate) async fn in_time<T>(until: Instant, future: impl Future<Output = T>) -> Option<T> {
+    if Instant::now() < until { timeout_at(until, future).await.ok() } else { None }
+}
 
 impl Drainer {
     /// Makes the pass; returns the records that failed, with the reason.
@@ -34,7 +42,8 @@ impl Drainer {
         let subjects = batch.take();
         self.pause(&subjects).await;
         let chains: Vec<_> = subjects.iter().filter(|subject| subject.chain().is_some()).cloned().collect();
-        let look = timeout(LOOKING, Box::pin(self.look(subjects, batch)));
+        let until = Instant::now() + LOOKING;
+        let look = timeout_at(until, Box::pin(self.look(subjects, batch, until - LAST)));
         let going_on = if let Ok(going_on) = look.await {
             going_on
         } else {
@@ -45,8 +54,13 @@ impl Drainer {
     }
 
     /// Looks at everything, acts, and returns the chains that must go on, with the tasks left.
-    async fn look(&self, mut subjects: Vec<Subject>, batch: Subjects) -> Vec<(Subject, usize)> {
-        let mut going_on = self.let_go(batch.terminated, &mut subjects).await;
+    async fn look(
+        &self,
+        mut subjects: Vec<Subject>,
+        batch: Subjects,
+        until: Instant,
+    ) -> Vec<(Subject, usize)> {
+        let mut going_on = self.let_go(batch.terminated, &mut subjects, until).await;
         let drains: Vec<&Drain> = subjects.iter().map(|subject| &subject.drain).collect();
         let mut presences = observe::presences(&self.clients, &drains, &self.settings.clusters).await;
         for (cluster, arns) in batch.looks {
@@ -58,8 +72,8 @@ impl Drainer {
         self.end_returned(&mut subjects, &mut presences).await;
         self.set_draining(&mut subjects, &mut presences).await;
         self.settle(&subjects, &mut presences).await;
-        let planned = self.plan(subjects, presences).await;
-        going_on.extend(self.carry_out(planned).await);
+        let planned = self.plan(subjects, presences, until - COMPLETING).await;
+        going_on.extend(self.carry_out(planned, until).await);
         going_on
     }
 
@@ -101,9 +115,11 @@ impl Drainer {
             let mark = instance.mark.as_ref().filter(|mark| drain.left(mark) || mark.is_urgent(self.now()));
             drain.draining_since = Some(mark.map_or(self.now(), |mark| mark.draining_since));
             drain.tasks = mark.and_then(|mark| mark.tasks);
+            drain.counted_at = mark.and_then(|mark| mark.counted_at);
         }
-        // A count may be late; too high a number only costs a second look.
-        drain.tasks = drain.tasks.map(|tasks| tasks.max(instance.wanted_tasks));
+        if instance.status == Status::Draining {
+            decide::count(drain, instance.wanted_tasks, self.now(), &self.settings);
+        }
         true
     }
 
@@ -125,7 +141,7 @@ impl Drainer {
                 let drains = subjects.iter_mut().map(|subject| &mut subject.drain);
                 for drain in drains.filter(|drain| drain.instance == instance.instance) {
                     drain.draining_since = Some(self.now());
-                    drain.tasks = Some(instance.wanted_tasks);
+                    (drain.tasks, drain.counted_at) = (Some(instance.wanted_tasks), None);
                     tracing::info!(
                         instance = drain.instance,
                         cluster,
@@ -138,39 +154,13 @@ impl Drainer {
         }
     }
 
-    /// Waits until DRAINING is old enough to be believed, for those that look empty, and reads them again.
-    async fn settle(&self, subjects: &[Subject], presences: &mut Presences) {
-        let now = self.now();
-        let mut young: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut longest = Duration::ZERO;
-        for subject in subjects {
-            if let Some(Presence::Registered(instance)) = presences.get(&subject.drain.instance)
-                && let Some(left) = decide::unsettled(&subject.drain, instance, now, &self.settings)
-            {
-                longest = longest.max(left);
-                young.entry(instance.cluster.clone()).or_default().push(instance.arn.clone());
-            }
-        }
-        if young.is_empty() {
-            return;
-        }
-        tokio::time::sleep(longest).await;
-        for (cluster, arns) in young {
-            let (instances, failed) = observe::describe(&self.clients, &cluster, arns).await;
-            for instance in instances {
-                presences.insert(instance.instance.clone(), Presence::Registered(instance));
-            }
-            for (arn, fault) in failed {
-                let mut drains = subjects.iter().map(|subject| &subject.drain);
-                if let Some(drain) = drains.find(|drain| drain.container_instance.as_ref() == Some(&arn)) {
-                    presences.insert(drain.instance.clone(), Presence::Unreadable(fault));
-                }
-            }
-        }
-    }
-
     /// Reads the rest of what matters, side by side, and decides.
-    async fn plan(&self, subjects: Vec<Subject>, presences: Presences) -> Vec<(Subject, Plan)> {
+    async fn plan(
+        &self,
+        subjects: Vec<Subject>,
+        presences: Presences,
+        until: Instant,
+    ) -> Vec<(Subject, Plan)> {
         let now = self.now();
         let (mut full, mut asked, mut nameless) = (Vec::new(), Vec::new(), Vec::new());
         for Subject { drain, cause, other, .. } in &subjects {
@@ -185,21 +175,24 @@ impl Drainer {
             if let Presence::Registered(instance) = presence
                 && decide::needs_tasks(drain, instance, now, &self.settings)
             {
-                let order =
-                    if matches!(cause, Cause::Chain(_)) { Order::StoppedFirst } else { Order::AtOnce };
-                full.push((instance, order));
+                let order = match cause {
+                    Cause::Chain(_) if drain.tasks == Some(0) && drain.waits_for.is_none() => Order::Together,
+                    Cause::Chain(_) => Order::StoppedFirst,
+                    Cause::Event | Cause::Found(_) => Order::AtOnce,
+                };
+                full.push((drain, instance, order));
                 if let Cause::Found(mark) = cause {
                     nameless.push((drain.instance.clone(), mark.token.clone()));
                 }
             }
         }
-        let (mut tasks, memberships, hooks) = join3(
-            observe::tasks(&self.clients, full),
+        let ((mut tasks, waited_for), memberships, hooks) = join3(
+            self.tasks(full, until),
             observe::memberships(&self.clients, asked),
             self.hooks_of(nameless),
         )
         .await;
-        self.account(&subjects, &presences, &mut tasks).await;
+        self.account(&subjects, &presences, &mut tasks, until).await;
         let now = self.now();
         let decided = subjects.into_iter().map(|mut subject| {
             if let Some(hook) = hooks.get(&subject.drain.instance)
@@ -207,11 +200,16 @@ impl Drainer {
             {
                 return (subject, Plan { stop: Vec::new(), then: Then::End(Why::Joined) });
             }
-            let drain = &subject.drain;
+            let drain = &mut subject.drain;
             let arn = drain.container_instance.clone().unwrap_or_default();
+            if let Some(Ok(tasks)) = tasks.get(&arn) {
+                drain.waits_for = decide::waits_for(tasks);
+                decide::count_off(drain, tasks, now, &self.settings);
+            }
             let sight = Sight {
                 presence: presences.get(&drain.instance).cloned().unwrap_or(Presence::Absent),
                 tasks: tasks.get(&arn).cloned(),
+                waited_for: waited_for.get(&arn).cloned(),
                 membership: memberships.get(&drain.instance).cloned(),
             };
             let plan = decide::next(drain, &sight, now, &self.settings);
@@ -220,25 +218,8 @@ impl Drainer {
         decided.collect()
     }
 
-    /// Reads tasks again where some may have been missed, after the time in which ECS becomes consistent.
-    async fn account(&self, subjects: &[Subject], presences: &Presences, tasks: &mut Listed) {
-        let doubtful =
-            subjects.iter().filter_map(|Subject { drain, .. }| match presences.get(&drain.instance) {
-                Some(Presence::Registered(instance)) if instance.wanted_tasks == 0 => {
-                    let listed = tasks.get(&instance.arn)?.as_ref().ok()?;
-                    decide::unaccounted(drain, listed).then_some((instance, Order::StoppedFirst))
-                }
-                _ => None,
-            });
-        let doubtful: Vec<(&ContainerInstance, Order)> = doubtful.collect();
-        if !doubtful.is_empty() {
-            tokio::time::sleep(self.settings.settle).await;
-            tasks.extend(observe::tasks(&self.clients, doubtful).await);
-        }
-    }
-
     /// Acts, and returns the chains that go on.
-    async fn carry_out(&self, planned: Vec<(Subject, Plan)>) -> Vec<(Subject, usize)> {
+    async fn carry_out(&self, planned: Vec<(Subject, Plan)>, until: Instant) -> Vec<(Subject, usize)> {
         let mut stop: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (Subject { drain, .. }, plan) in planned.iter().filter(|(_, plan)| !plan.stop.is_empty()) {
             let cluster = drain.cluster.clone().unwrap_or_default();
@@ -255,13 +236,18 @@ impl Drainer {
                 tracing::warn!(cluster, "a task could not be stopped, to be tried again: {fault}");
             }
         }
-        self.finish_all(planned.into_iter().map(|(subject, plan)| (subject, plan.then)).collect()).await
+        self.finish_all(planned.into_iter().map(|(subject, plan)| (subject, plan.then)).collect(), until)
+            .await
     }
 
     /// Completes and ends what is at its end; returns the chains that go on, with the number of tasks left.
-    pub(crate) async fn finish_all(&self, decided: Vec<(Subject, Then)>) -> Vec<(Subject, usize)> {
+    pub(crate) async fn finish_all(
+        &self,
+        decided: Vec<(Subject, Then)>,
+        until: Instant,
+    ) -> Vec<(Subject, usize)> {
         let finished = stream::iter(decided)
-            .map(async |(subject, then)| self.finish(subject, then).await)
+            .map(async |(subject, then)| self.finish(subject, then, until).await)
             .buffer_unordered(SIDE_BY_SIDE);
         let going_on: Vec<(Subject, usize)> = finished.filter_map(async |going_on| going_on).collect().await;
         let mut chains = Vec::new();
@@ -279,7 +265,7 @@ impl Drainer {
     }
 
     /// Completes and ends what is at its end; returns what is not, with the number of tasks left.
-    async fn finish(&self, subject: Subject, then: Then) -> Option<(Subject, usize)> {
+    async fn finish(&self, subject: Subject, then: Then, until: Instant) -> Option<(Subject, usize)> {
         let Drain { instance, pass, .. } = &subject.drain;
         let cluster = subject.drain.cluster.as_deref().unwrap_or("unknown");
         let (outcome, why) = match then {
@@ -315,8 +301,8 @@ impl Drainer {
             }
             return None;
         };
-        match act::complete(&self.clients, instance, hook, outcome).await {
-            Ok(taken) => {
+        match in_time(until, act::complete(&self.clients, instance, hook, outcome)).await {
+            Some(Ok(taken)) => {
                 let over = taken == act::Taken::Over;
                 if matches!(why, Why::Deadline(_) | Why::NeverRegistered) {
                     tracing::warn!(instance, cluster, pass, result, over, "hook completed: {why}");
@@ -329,8 +315,18 @@ impl Drainer {
                 }
                 None
             }
-            Err(fault) => {
+            Some(Err(fault)) => {
                 tracing::error!(instance, cluster, pass, result, kind = ?fault.kind, "hook not completed, to be tried again: {fault}");
+                Some((subject, 0))
+            }
+            None => {
+                tracing::warn!(
+                    instance,
+                    cluster,
+                    pass,
+                    result,
+                    "hook not completed in time, left to the next pass"
+                );
                 Some((subject, 0))
             }
         }
@@ -350,6 +346,7 @@ fn found(instance: ContainerInstance, presences: &mut Presences) -> Option<Subje
         until: mark.until,
         draining_since: Some(mark.draining_since),
         tasks: mark.tasks,
+        counted_at: mark.counted_at,
         ..Drain::begin(instance.instance.clone(), mark.draining_since)
     };
     presences.insert(instance.instance.clone(), Presence::Registered(instance));

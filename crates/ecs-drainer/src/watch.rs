@@ -29,7 +29,7 @@ pub struct Watch {
 #[derive(Debug)]
 struct Watched {
     drain: Drain,
-    /// At least this many tasks had to stop when they were counted.
+    /// At least this many tasks had to stop when they were counted; 0 if they never were.
     left: usize,
     seen: HashSet<String>,
     ended: bool,
@@ -47,7 +47,8 @@ pub enum Stopped {
 }
 
 impl Watch {
-    /// Remembers a drain as it was last published, with the number of tasks that must stop.
+    /// Remembers a drain as it was last published, with the number of tasks that must stop; 0 if nobody counted them:
+    /// then an earlier count still holds.
     pub fn keep(&mut self, drain: &Drain, left: usize) {
         self.put(drain, left, false);
     }
@@ -70,7 +71,13 @@ impl Watch {
         if let Some(arn) = &drain.container_instance {
             self.instances.insert(arn.clone(), drain.instance.clone());
         }
-        let watched = Watched { drain: drain.clone(), left, seen: HashSet::new(), ended };
+        let counted =
+            |watched: &Watched| left == 0 && !ended && !watched.ended && same(&watched.drain, drain);
+        let (left, seen) = match self.drains.remove(&drain.instance).filter(counted) {
+            Some(watched) => (watched.left, watched.seen),
+            None => (left, HashSet::new()),
+        };
+        let watched = Watched { drain: drain.clone(), left, seen, ended };
         self.drains.insert(drain.instance.clone(), watched);
     }
 
@@ -94,11 +101,11 @@ impl Watch {
             return Stopped::Unknown;
         };
         watched.seen.insert(event.task.clone());
-        if watched.ended || watched.seen.len() < watched.left {
-            Stopped::NotLast
-        } else {
-            Stopped::Last(Box::new(watched.drain.clone()))
-        }
+        let last = match watched.left {
+            0 => watched.drain.waits_for.as_ref().is_none_or(|task| *task == event.task),
+            left => watched.seen.len() >= left,
+        };
+        if watched.ended || !last { Stopped::NotLast } else { Stopped::Last(Box::new(watched.drain.clone())) }
     }
 
     /// Remembers that EC2 has terminated an instance: Auto Scaling may notice, and hold it in a hook, only later.
@@ -134,6 +141,11 @@ impl Watch {
     }
 }
 
+/// Whether this is one drain at two looks.
+fn same(one: &Drain, other: &Drain) -> bool {
+    one.token() == other.token() && one.container_instance == other.container_instance
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +169,8 @@ mod tests {
             launched_at: None,
             draining_since: None,
             tasks: None,
+            counted_at: None,
+            waits_for: None,
             not_before: None,
         }
     }
@@ -183,6 +197,35 @@ mod tests {
         }
         watch.end(&kept);
         assert_eq!(watch.stopped(&stopped("ci-1", "d")), Stopped::NotLast);
+    }
+
+    #[test]
+    fn without_a_count_the_task_that_is_waited_for_counts() {
+        let mut watch = Watch::default();
+        let kept = drain(Some("t"), 1);
+        watch.keep(&kept, 0);
+        assert_eq!(watch.stopped(&stopped("ci-1", "a")), Stopped::Last(Box::new(kept)), "nothing is known");
+        let kept = Drain { waits_for: Some("b".to_owned()), ..drain(Some("t"), 2) };
+        watch.keep(&kept, 0);
+        for (name, task, expected) in
+            [("another", "a", Stopped::NotLast), ("the one", "b", Stopped::Last(Box::new(kept.clone())))]
+        {
+            assert_eq!(watch.stopped(&stopped("ci-1", task)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_count_holds_until_there_is_another() {
+        let mut watch = Watch::default();
+        watch.keep(&drain(Some("t"), 1), 3);
+        assert_eq!(watch.stopped(&stopped("ci-1", "a")), Stopped::NotLast);
+        watch.keep(&drain(Some("t"), 2), 0);
+        assert_eq!(watch.stopped(&stopped("ci-1", "b")), Stopped::NotLast, "two of three");
+        let last = Stopped::Last(Box::new(drain(Some("t"), 2)));
+        assert_eq!(watch.stopped(&stopped("ci-1", "c")), last, "the third; and its drain is the newer one");
+        watch.keep(&drain(Some("u"), 1), 0);
+        let last = Stopped::Last(Box::new(drain(Some("u"), 1)));
+        assert_eq!(watch.stopped(&stopped("ci-1", "d")), last, "not for another drain");
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod ends;
 pub(crate) mod rules;
 
 use drains::{Book, Held, Strike};
-use rules::Rules;
+use rules::{FRESH, Rules};
 
 /// What others do that makes it uncertain where an instance is registered, and what runs on it.
 const MEDDLES: [&str; 6] =
@@ -230,7 +230,11 @@ impl Checker {
         let mine = |held: &&Held| held.instance == instance;
         let mut mine = self.book.held.values().filter(mine).peekable();
         let race = self.rules.race();
-        let was_leaving = |held: &Held| held.ended_at.is_none_or(|ended_at| ended_at + race >= entry.at);
+        let was_leaving = |held: &Held| {
+            // A message that is less than a minute old is believed: reads may be late by seconds, too.
+            held.began_at + FRESH >= entry.at
+                || held.ended_at.is_none_or(|ended_at| ended_at + race >= entry.at)
+        };
         if mine.peek().is_some() && !mine.any(was_leaving) && !self.book.asked_for.contains(instance) {
             self.fail(entry.at, format!("{instance}: set to DRAINING, though it is in service"));
         }

@@ -264,7 +264,7 @@ proptest! {
         // The mark that a pass leaves answers all before it, and neither itself nor what follows.
         let draining_since = one.draining_since.unwrap_or(one.first_seen);
         let token = one.token().map(str::to_owned);
-        let mark = Mark { pass: passes[0], draining_since, tasks: None, until: one.until, token };
+        let mark = Mark { pass: passes[0], draining_since, tasks: None, counted_at: None, until: one.until, token };
         let expected = one.left(&mark) && passes[1] < passes[0];
         let instance = ContainerInstance { status: Status::Draining, mark: Some(mark), ..instance };
         prop_assert_eq!(superseded(&copies[1], &instance), expected);
@@ -287,7 +287,7 @@ proptest! {
         let long = nanos(Duration::from_secs(terms.heartbeat_seconds.into()));
         let mut drain = drain.clone();
         drain.hook.as_mut().unwrap().terms = Some(anew);
-        let enough = long >= 2 * nanos(interval(&drain, settings)) + nanos(GRACE);
+        let enough = long >= nanos(lookahead(&drain, settings));
         prop_assert!(!enough || !needs_heartbeat(&drain, *now, settings), "recorded, and due again");
         prop_assert!(!enough || !too_short(&drain, settings));
     }

@@ -4,6 +4,8 @@ use aws_helpers::settings::Variables;
 use super::*;
 use crate::drain::{Hook, Mark};
 
+mod counts;
+mod one_task;
 mod terms;
 mod urgent;
 
@@ -39,6 +41,8 @@ fn drain() -> Drain {
         launched_at: None,
         draining_since: Some(at(0)),
         tasks: Some(2),
+        counted_at: None,
+        waits_for: None,
         not_before: None,
     }
 }
@@ -255,7 +259,7 @@ fn the_next_step_follows_from_what_was_seen() {
             "CONTINUE: no cluster has the instance, and the wait is over",
         ),
     ] {
-        let sight = Sight { presence, tasks, membership };
+        let sight = Sight { presence, tasks, waited_for: None, membership };
         assert_eq!(said(&next(&drain, &sight, at(second), &settings(&[]))), expected, "{name}");
     }
 }
@@ -290,7 +294,7 @@ fn settings_change_the_step() {
         ),
     ] {
         let membership = member.clone().filter(|_| presence == Presence::Absent);
-        let sight = Sight { presence, tasks, membership };
+        let sight = Sight { presence, tasks, waited_for: None, membership };
         assert_eq!(said(&next(&drain(), &sight, at(second), &settings(more))), expected, "{name}");
     }
 }

@@ -74,8 +74,8 @@ async fn a_spell_of_throttling_at_every_call_is_ridden_out() {
 
 #[tokio::test(start_paused = true)]
 async fn retries_do_not_run_out_in_a_long_spell_of_throttling() {
-    // 60 passes of four attempts: their 180 retries are more than the SDK's 500 tokens would pay for.
-    let fault = Fault::of("DescribeContainerInstances", Calls::First(240), FaultKind::Throttle);
+    // 60 passes of eight attempts: their 420 retries are more than the SDK's 500 tokens would pay for.
+    let fault = Fault::of("DescribeContainerInstances", Calls::First(480), FaultKind::Throttle);
     let scenario = cluster(3).service("web", 6, (10, 60)).set(|settings| settings.faults.push(fault));
     let mut run = Run::new(scenario, Wiring::with(&[("DEADLINE_SECONDS", "86400")]));
     run.scale_in(1);
@@ -101,8 +101,8 @@ async fn an_operation_that_is_throttled_for_half_an_hour_only_delays() {
         "DescribeAutoScalingInstances",
         "PublishBatch",
     ] {
-        // Ten passes, or deliveries, of four attempts each. The hook's timeout leaves room for them.
-        let fault = Fault::of(operation, Calls::First(40), FaultKind::Throttle);
+        // Ten passes, or deliveries, of eight attempts each. The hook's timeout leaves room for them.
+        let fault = Fault::of(operation, Calls::First(80), FaultKind::Throttle);
         let scenario = Scenario::new(1).cluster("prod", 3).hook(TOPIC, 7_200).service("web", 6, (100, 1_000));
         let scenario =
             scenario.with_cluster(|plan| plan.hook.iter_mut().for_each(|hook| hook.metadata = None));

@@ -1,6 +1,6 @@
 //! One world, one function, one line of what became of it.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -81,13 +81,18 @@ impl Run {
         let settings = Settings::read(&variables).unwrap();
         let clients = Clients::new(&config);
         let environment = move || Rc::new(Drainer::new(settings.clone(), clients.clone(), &config));
-        let warm = environment();
-        let drainer = warm.clone();
-        let invocations = Rc::new(Cell::new(0));
+        let drainer = environment();
+        // As Lambda does it: an invocation takes a free environment, the one used last, or gets a new one; one
+        // that dies takes its environment with it.
+        let free = Rc::new(RefCell::new(vec![drainer.clone()]));
         let handler = move |event| {
-            invocations.set(invocations.get() + 1);
-            let drainer = if wiring.cold { environment() } else { warm.clone() };
-            async move { drainer.handle(event).await.map_err(|error| error.to_string()) }
+            let warm = if wiring.cold { None } else { free.borrow_mut().pop() };
+            let (drainer, free) = (warm.unwrap_or_else(&environment), free.clone());
+            async move {
+                let answer = drainer.handle(event).await.map_err(|error| error.to_string());
+                free.borrow_mut().push(drainer);
+                answer
+            }
         };
         let plumbing = Plumbing::new(&fake, wiring.plumbing, handler);
         let (log, logging) = Log::of("ecs_drainer");

@@ -9,5 +9,6 @@ mod faults;
 mod harness;
 mod hooks;
 mod instances;
+mod scale;
 mod settings;
 mod spot;

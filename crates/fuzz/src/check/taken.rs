@@ -90,7 +90,7 @@ fn drain(drain: &Drain, continued: bool) -> Result<(), Violation> {
     holds(same, || format!("{drain:?} becomes {again:?}"))?;
     let settings = SETTINGS.as_ref().ok_or("no settings")?;
     for now in [Timestamp::MIN, now(), Timestamp::MAX] {
-        let sight = Sight { presence: Presence::Absent, tasks: None, membership: None };
+        let sight = Sight { presence: Presence::Absent, tasks: None, waited_for: None, membership: None };
         let _ = decide::next(drain, &sight, now, settings);
         let _ = (decide::needs_heartbeat(drain, now, settings), decide::too_short(drain, settings));
         let terms = drain.hook.as_ref().and_then(|hook| hook.terms.as_ref());

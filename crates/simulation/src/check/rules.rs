@@ -41,6 +41,8 @@ pub(crate) struct Disturbed {
 
 /// What the drainer adds to an interval when it looks ahead (`decide`).
 const GRACE: Duration = Duration::from_secs(10);
+/// So old a lifecycle message is believed without asking Auto Scaling (`decide`), with the clocks' difference.
+pub(super) const FRESH: Duration = Duration::from_secs(70);
 /// From a spot notice to the end of the instance.
 pub(crate) const NOTICE: Duration = Duration::from_secs(120);
 /// The longest that the function looks and acts in a pass (`pass`).

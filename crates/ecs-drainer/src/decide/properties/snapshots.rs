@@ -89,12 +89,13 @@ prop_compose! {
         until in option::weighted(0.3, moment()),
         launched_at in option::weighted(0.3, moment()),
         draining_since in option::weighted(0.8, moment()),
-        tasks in option::of(count()),
+        (tasks, counted_at) in (option::of(count()), option::weighted(0.3, moment())),
+        waits_for in option::weighted(0.3, ".{1,20}"),
         not_before in option::of(moment()),
     ) -> Drain {
         Drain {
-            pass, instance, cluster, container_instance, hook, first_seen, until, launched_at, draining_since, tasks,
-            not_before,
+            pass, instance, cluster, container_instance, hook, first_seen, until, launched_at, draining_since, tasks, counted_at,
+            waits_for, not_before,
         }
     }
 }
@@ -102,8 +103,15 @@ prop_compose! {
 /// What a mark can hold: it has whole seconds.
 pub(super) fn mark() -> impl Strategy<Value = Mark> {
     let whole = || moment().prop_map(|moment| Timestamp::from_second(moment.as_second()).unwrap());
-    (pass(), whole(), option::of(count()), option::of(whole()), token()).prop_map(
-        |(pass, draining_since, tasks, until, token)| Mark { pass, draining_since, tasks, until, token },
+    (pass(), whole(), option::of(count()), option::of(whole()), option::of(whole()), token()).prop_map(
+        |(pass, draining_since, tasks, counted_at, until, token)| Mark {
+            pass,
+            draining_since,
+            tasks,
+            counted_at,
+            until,
+            token,
+        },
     )
 }
 
@@ -162,9 +170,11 @@ fn sight() -> impl Strategy<Value = Sight> {
         1 => Just(Some(Ok(Membership::Gone))),
         1 => fault().prop_map(|fault| Some(Err(fault))),
     ];
-    (presence, tasks, membership).prop_map(|(presence, tasks, membership)| Sight {
+    let waited_for = option::of(task(Just(false)));
+    (presence, tasks, waited_for, membership).prop_map(|(presence, tasks, waited_for, membership)| Sight {
         presence,
         tasks,
+        waited_for,
         membership,
     })
 }

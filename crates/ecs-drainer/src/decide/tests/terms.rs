@@ -17,6 +17,7 @@ fn a_copy_is_known_by_the_mark() {
         pass,
         draining_since: at(0),
         tasks: None,
+        counted_at: None,
         until: None,
         token: token.map(str::to_owned),
     };

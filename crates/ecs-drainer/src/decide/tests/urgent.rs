@@ -8,7 +8,7 @@ fn until(second: i64) -> Drain {
 
 fn mark(token: Option<&str>, until: Option<i64>) -> Mark {
     let token = token.map(str::to_owned);
-    Mark { pass: 4, draining_since: at(0), tasks: None, until: until.map(at), token }
+    Mark { pass: 4, draining_since: at(0), tasks: None, counted_at: None, until: until.map(at), token }
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn little_time_means_short_intervals_and_a_last_pass_before_the_end() {
         ("the setting's deadline comes first", until(90_000), 7_200, given_up),
         ("no end is known", drain(), 96, waits),
     ] {
-        let sight = Sight { presence: busy.clone(), tasks: tasks("WEB"), membership: None };
+        let sight = Sight { presence: busy.clone(), tasks: tasks("WEB"), waited_for: None, membership: None };
         assert_eq!(said(&next(&drain, &sight, at(second), &settings(&[]))), expected, "{name}");
     }
     let settings = settings(&[("URGENT_INTERVAL_SECONDS", "7")]);
@@ -43,7 +43,12 @@ fn an_instance_that_was_launched_long_ago_is_not_registering() {
         ("300 s ago", Some(-299), over),
     ] {
         let drain = Drain { launched_at: launched.map(at), ..hookless() };
-        let sight = Sight { presence: Presence::Absent, tasks: None, membership: Some(Ok(Membership::Gone)) };
+        let sight = Sight {
+            presence: Presence::Absent,
+            tasks: None,
+            waited_for: None,
+            membership: Some(Ok(Membership::Gone)),
+        };
         assert_eq!(said(&next(&drain, &sight, at(1), &settings(&[]))), expected, "{name}");
     }
 }
