@@ -22,7 +22,7 @@ IN_NO_FUNCTION = {"aws-fake", "costs", "fuzz", "simulation", "tag-policy-rules",
 # profile setting adds megabytes. TLS and the SDK's runtime alone make three quarters of it.
 LARGEST = {
     "EcsDrainer": (9_000_000, 3_600_000),
-    "SpotInterruption": (8_800_000, 3_600_000),
+    "SpotInterruption": (7_400_000, 3_200_000),
     "TagPolicy": (9_600_000, 4_000_000),
     "EcsMetrics": (8_550_000, 3_500_000),
 }

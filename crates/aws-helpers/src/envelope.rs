@@ -196,11 +196,7 @@ mod tests {
                 json!({"Records": [{"kinesis": {}}]}),
                 vec![Err("Records[0]: is neither an SNS record nor an SQS message with a body".to_owned())],
             ),
-            (
-                "an id that is none",
-                json!({"Records": [sqs("a secret", "{x")]}),
-                vec![not_json("Records[0]")],
-            ),
+            ("an id that is none", json!({"Records": [sqs("a secret", "{x")]}), vec![not_json("Records[0]")]),
             (
                 "SNS without text",
                 json!({"Records": [{"Sns": {"Message": 5}}]}),

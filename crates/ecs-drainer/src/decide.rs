@@ -299,11 +299,12 @@ fn lookahead(drain: &Drain, settings: &Settings) -> Duration {
     interval + interval.max(redelivery) + GRACE
 }
 
-/// Whether Auto Scaling must be asked if the hook waits at all, before an instance that takes tasks is set to DRAINING:
-/// it has been DRAINING before, or the message is old. A group with a warm pool may have taken it back.
+/// Whether Auto Scaling must be asked if the hook waits at all, before an instance that takes tasks is set to DRAINING,
+/// because the drain began some time ago. A group with a warm pool may have taken it back. A young one is not doubted:
+/// both answers may be of the time before it.
 #[must_use]
 pub fn doubts_hook(drain: &Drain, instance: &ContainerInstance, now: Timestamp) -> bool {
-    let is_old = drain.draining_since.is_some() || elapsed(drain.first_seen, now) > LATE;
+    let is_old = elapsed(drain.first_seen, now) > LATE;
     drain.hook.is_some() && instance.status == Status::Active && is_old
 }
 

@@ -60,7 +60,7 @@ impl Drainer {
         batch: Subjects,
         until: Instant,
     ) -> Vec<(Subject, usize)> {
-        let mut going_on = self.let_go(batch.terminated, &mut subjects, until).await;
+        let mut going_on = Box::pin(self.let_go(batch.terminated, &mut subjects, until)).await;
         let drains: Vec<&Drain> = subjects.iter().map(|subject| &subject.drain).collect();
         let mut presences = observe::presences(&self.clients, &drains, &self.settings.clusters).await;
         for (cluster, arns) in batch.looks {
@@ -72,7 +72,7 @@ impl Drainer {
         self.end_returned(&mut subjects, &mut presences).await;
         self.set_draining(&mut subjects, &mut presences).await;
         self.settle(&subjects, &mut presences).await;
-        let planned = self.plan(subjects, presences, until - COMPLETING).await;
+        let planned = Box::pin(self.plan(subjects, presences, until - COMPLETING)).await;
         going_on.extend(self.carry_out(planned, until).await);
         going_on
     }
@@ -187,9 +187,9 @@ impl Drainer {
             }
         }
         let ((mut tasks, waited_for), memberships, hooks) = join3(
-            self.tasks(full, until),
+            Box::pin(self.tasks(full, until)),
             observe::memberships(&self.clients, asked),
-            self.hooks_of(nameless),
+            Box::pin(self.hooks_of(nameless)),
         )
         .await;
         self.account(&subjects, &presences, &mut tasks, until).await;

@@ -57,7 +57,8 @@ impl Mutator {
         match rng.random_range(0..20) {
             0 => wrap(event, rng),
             1 => self.join(event, rng),
-            _ => self.somewhere(event, rng, 0),
+            2..11 => self.somewhere(event, rng, 0, |_| 1),
+            _ => self.somewhere(event, rng, 0, values),
         }
     }
 
@@ -70,30 +71,28 @@ impl Mutator {
         }
     }
 
-    /// Changes something, at any depth, inside of strings that hold JSON, too.
-    fn somewhere(&self, value: &mut Value, rng: &mut SmallRng, depth: usize) {
-        let here = depth > 0 && rng.random_bool(0.15);
+    /// Changes something, at any depth, inside of strings that hold JSON, too. Where all values of an event are as
+    /// likely, it is mostly a deep one; where all fields of an object are, mostly one near the top.
+    fn somewhere(&self, value: &mut Value, rng: &mut SmallRng, depth: usize, weigh: fn(&Value) -> usize) {
+        let here = depth > 0 && rng.random_bool(0.1);
         match value {
             Value::Object(fields) if !here && !fields.is_empty() => {
-                let at = rng.random_range(0..fields.len());
-                if let Some(field) = fields.values_mut().nth(at) {
-                    if rng.random_bool(0.25) {
-                        self.fields(fields, rng);
-                    } else {
-                        self.somewhere(field, rng, depth + 1);
-                    }
+                let at = chosen(fields.values(), rng, weigh);
+                match fields.values_mut().nth(at) {
+                    Some(field) if rng.random_bool(0.8) => self.somewhere(field, rng, depth + 1, weigh),
+                    _ => self.fields(fields, rng),
                 }
             }
             Value::Array(values) if !here && !values.is_empty() => {
-                let at = rng.random_range(0..values.len());
+                let at = chosen(values.iter(), rng, weigh);
                 match values.get_mut(at) {
-                    Some(one) if rng.random_bool(0.8) => self.somewhere(one, rng, depth + 1),
+                    Some(one) if rng.random_bool(0.8) => self.somewhere(one, rng, depth + 1, weigh),
                     _ => list(values, at, rng),
                 }
             }
             Value::String(text) if !here => match opened(text) {
                 Some(mut inner) => {
-                    self.somewhere(&mut inner, rng, depth + 1);
+                    self.somewhere(&mut inner, rng, depth + 1, weigh);
                     *text = inner.to_string();
                 }
                 None => odd::edit(text, &self.samples.words, rng),
@@ -154,6 +153,31 @@ fn wrap(event: &mut Value, rng: &mut SmallRng) {
         _ => body(notification.to_string()),
     };
     *event = json!({"Records": [record]});
+}
+
+/// Which of the values, by weight.
+fn chosen<'v>(
+    values: impl Iterator<Item = &'v Value>,
+    rng: &mut SmallRng,
+    weigh: fn(&Value) -> usize,
+) -> usize {
+    let ends = values.scan(0, |end, value| {
+        *end += weigh(value);
+        Some(*end)
+    });
+    let ends: Vec<usize> = ends.collect();
+    let at = rng.random_range(0..ends.last().copied().unwrap_or_default().max(1));
+    ends.partition_point(|end| *end <= at)
+}
+
+/// About how many values a value is made of; JSON in a string is not opened for it.
+fn values(value: &Value) -> usize {
+    match value {
+        Value::Object(fields) => 1 + fields.values().map(values).sum::<usize>(),
+        Value::Array(all) => 1 + all.iter().map(values).sum::<usize>(),
+        Value::String(text) if text.starts_with(['{', '[']) => 1 + text.len() / 32,
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+    }
 }
 
 /// About how many bytes a value has.

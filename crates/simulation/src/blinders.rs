@@ -59,22 +59,22 @@ impl Blinder {
     pub(crate) fn call(
         self,
         seam: Seam,
-        fake: FakeAws,
+        fake: &FakeAws,
         operation: String,
         invocation: usize,
         request: HttpRequest,
     ) -> HttpConnectorFuture {
         match self {
             Self::LastStatus => {
-                let answer = HttpConnector::call(&fake, request);
+                let answer = HttpConnector::call(fake, request);
                 HttpConnectorFuture::new(async move { rewritten(answer.await?, as_desired) })
             }
-            Self::Token => HttpConnector::call(&fake, without_token(request)),
+            Self::Token => HttpConnector::call(fake, without_token(request)),
             Self::Heartbeat => said(HEARTBEAT.to_owned()),
             Self::Mark => said(json!({"attributes": []}).to_string()),
             Self::Continuation => said(published(&text_of(&request))),
-            Self::ReRead => again(seam, &fake, operation, invocation, request),
-            Self::PartialAnswers | Self::Redelivery => HttpConnector::call(&fake, request),
+            Self::ReRead => again(seam, fake, operation, invocation, request),
+            Self::PartialAnswers | Self::Redelivery => HttpConnector::call(fake, request),
         }
     }
 
@@ -113,8 +113,9 @@ fn said(text: String) -> HttpConnectorFuture {
 /// Every message taken.
 fn published(body: &str) -> String {
     let ids = body.split('&').filter_map(|pair| pair.split_once(".Id=").map(|(_, id)| id));
-    let taken: String =
+    let taken: Vec<_> =
         ids.map(|id| format!("<member><Id>{id}</Id><MessageId>m</MessageId></member>")).collect();
+    let taken = taken.concat();
     format!(
         "<PublishBatchResponse><PublishBatchResult><Failed/><Successful>{taken}</Successful></PublishBatchResult>\
          <ResponseMetadata><RequestId>x</RequestId></ResponseMetadata></PublishBatchResponse>"
@@ -146,7 +147,7 @@ fn as_desired(described: &mut Value) {
     let tasks = described.get_mut("tasks").and_then(Value::as_array_mut);
     for task in tasks.into_iter().flatten() {
         if let Some(desired) = task.get("desiredStatus").cloned() {
-            task["lastStatus"] = desired;
+            task.as_object_mut().map(|task| task.insert("lastStatus".to_owned(), desired));
         }
     }
 }
@@ -178,8 +179,12 @@ fn again(
         }
         if operation == "UpdateContainerInstancesState" {
             let set: Value = serde_json::from_str(&text).unwrap_or_default();
-            for instance in set["containerInstances"].as_array().into_iter().flatten() {
-                let arn = instance["containerInstanceArn"].as_str().unwrap_or_default().to_owned();
+            for instance in set.get("containerInstances").and_then(Value::as_array).into_iter().flatten() {
+                let arn = instance
+                    .get("containerInstanceArn")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned();
                 seam.keep(invocation, arn, instance.to_string());
             }
         } else {
@@ -192,7 +197,7 @@ fn again(
 /// The description of container instances that were all set to DRAINING in this invocation.
 fn as_it_was_set(seam: &Seam, invocation: usize, body: &str) -> Option<String> {
     let asked: Value = serde_json::from_str(body).ok()?;
-    let arns = asked["containerInstances"].as_array()?.iter().filter_map(Value::as_str);
+    let arns = asked.get("containerInstances")?.as_array()?.iter().filter_map(Value::as_str);
     let kept = arns.map(|arn| serde_json::from_str(&seam.kept(invocation, arn)?).ok());
     let kept: Option<Vec<Value>> = kept.collect();
     Some(json!({"containerInstances": kept?, "failures": []}).to_string())

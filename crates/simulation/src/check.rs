@@ -215,8 +215,16 @@ impl Checker {
                 let instance = entry.text("instance").unwrap_or_default().to_owned();
                 self.book.interrupted.insert(instance, entry.at);
             }
+            "instance_state" => {
+                let instance = entry.text("instance").unwrap_or_default();
+                if entry.text("state") == Some("InService") {
+                    self.book.in_service.insert(instance.to_owned());
+                } else {
+                    self.book.in_service.remove(instance);
+                }
+            }
             "container_instance_state" if entry.text("status") == Some("DRAINING") => {
-                self.set_draining(entry)
+                self.set_draining(entry);
             }
             "task_stopped" => self.tally.tasks_stopped += 1,
             "hook_completed" => self.completed(entry),
@@ -235,7 +243,9 @@ impl Checker {
             held.began_at + FRESH >= entry.at
                 || held.ended_at.is_none_or(|ended_at| ended_at + race >= entry.at)
         };
-        if mine.peek().is_some() && !mine.any(was_leaving) && !self.book.asked_for.contains(instance) {
+        let is_in_service = self.book.in_service.contains(instance);
+        let is_asked_for = self.book.asked_for.contains(instance);
+        if is_in_service && mine.peek().is_some() && !mine.any(was_leaving) && !is_asked_for {
             self.fail(entry.at, format!("{instance}: set to DRAINING, though it is in service"));
         }
     }

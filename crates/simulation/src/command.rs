@@ -31,7 +31,7 @@ pub fn run(options: &Options) -> Result<bool, Error> {
         }
         match &ran.failure {
             Some(failure) => {
-                println!("seed {seed} fails at {}: {}", timeline::clock(failure.at), failure.what)
+                println!("seed {seed} fails at {}: {}", timeline::clock(failure.at), failure.what);
             }
             None => println!("seed {seed}: everything held\n\n{}", report::table(&ran.tally)),
         }

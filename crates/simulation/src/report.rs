@@ -62,7 +62,7 @@ pub(crate) fn table(tally: &Tally) -> String {
     ];
     let mut table = "| | |\n|---|---:|\n".to_owned();
     for (name, count) in rows {
-        table.push_str(&format!("| {name} | {} |\n", grouped(count)));
+        table.extend(["| ", name, " | ", &grouped(count), " |\n"]);
     }
     table
 }
@@ -84,7 +84,7 @@ pub(crate) fn result(seeds: Seeds, found: &Found, threads: usize) -> String {
         table(&found.tally)
     );
     if !found.failed.is_empty() {
-        text.push_str(&format!("\n```\n{}```\n", failures(found, None)));
+        text.extend(["\n```\n", &failures(found, None), "```\n"]);
     }
     text
 }

@@ -124,7 +124,9 @@ fn perform(world: &mut World, act: &Act) -> Option<String> {
                 notes.filter_map(|note| note.text("text")?.strip_prefix("LateComer ").map(str::to_owned));
             let ours = world.instances(group);
             let late: Vec<_> = late.filter(|id| ours.contains(id)).collect();
-            late.iter().for_each(|id| world.scale_in_instance(id));
+            for id in late {
+                world.scale_in_instance(&id);
+            }
         }
         Act::Standalone { group, which, stop_takes, ends_after } => {
             // ECS places nothing on an instance that is draining.

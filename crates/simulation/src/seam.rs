@@ -112,7 +112,7 @@ impl HttpConnector for Seam {
         let operation = self.note(&request, invocation);
         match self.blinder {
             Some(blinder) if blinder.is_about(&operation) => {
-                blinder.call(self.clone(), self.fake.clone(), operation, invocation, request)
+                blinder.call(self.clone(), &self.fake, operation, invocation, request)
             }
             _ => {
                 let (answer, seam) = (HttpConnector::call(&self.fake, request), self.clone());

@@ -58,12 +58,11 @@ pub async fn tasks(
     }
     let read = async |(instance, order): (&ContainerInstance, Order)| {
         let whole = whole.get(instance.cluster.as_str()).filter(|_| order == Order::Together);
-        let tasks = match whole {
-            Some(tasks) => Ok(tasks.get(&instance.arn).cloned().unwrap_or_default()),
-            None => {
-                let tasks = in_time(until, of_instance(clients, instance, order)).await;
-                tasks.unwrap_or_else(|| Err(not_in_time()))
-            }
+        let tasks = if let Some(tasks) = whole {
+            Ok(tasks.get(&instance.arn).cloned().unwrap_or_default())
+        } else {
+            let tasks = in_time(until, of_instance(clients, instance, order)).await;
+            tasks.unwrap_or_else(|| Err(not_in_time()))
         };
         (instance.arn.clone(), tasks)
     };

@@ -19,11 +19,6 @@ fn roomy(instances: usize) -> Scenario {
     cluster(instances).with_cluster(|plan| (plan.cpu, plan.memory) = (10_000_000, 10_000_000))
 }
 
-/// The first queue as the template has it: ten batches of a hundred at a time.
-fn wiring() -> Wiring {
-    Wiring::default().plumbing(|plumbing| plumbing.max_concurrency = 10)
-}
-
 fn throttled(run: &Run) -> usize {
     run.fake
         .with(|world| world.calls().filter(|(.., error)| error.is_some_and(|e| e.starts_with("Thr"))).count())
@@ -32,7 +27,7 @@ fn throttled(run: &Run) -> usize {
 #[tokio::test(start_paused = true)]
 async fn a_thousand_that_leave_at_once_are_draining_within_five_seconds_and_all_end_well() {
     for (name, tasks, stop) in [("no task", 0, 0), ("two tasks each", 2, 30)] {
-        let mut run = Run::new(roomy(1_010).service("web", 1_010 * tasks, stop), wiring());
+        let mut run = Run::new(roomy(1_010).service("web", 1_010 * tasks, stop), Wiring::default());
         let left = run.scale_in(1_000);
         run.run(5).await;
         let draining = left.iter().filter(|id| {
@@ -159,4 +154,17 @@ async fn task_events_of_instances_that_stay_cost_one_describe_a_batch() {
     );
     assert_eq!(calls, stats.invocations, "one a batch");
     assert_eq!(run.count("DescribeContainerInstances"), calls, "and no other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn marks_leave_the_tokens_to_draining() {
+    // Five batches at a time: the first five leave their marks while the others set DRAINING.
+    let mut run = Run::new(
+        roomy(1_010).service("web", 1_010, 30),
+        Wiring::default().plumbing(|plumbing| plumbing.first_concurrency = 5),
+    );
+    run.scale_in(1_000);
+    run.run(5).await;
+    assert_eq!(run.logged("set to DRAINING").len(), 1_000);
+    assert_eq!(run.count("UpdateContainerInstancesState"), 100, "ten a call, none refused");
 }

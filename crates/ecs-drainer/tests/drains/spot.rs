@@ -56,7 +56,7 @@ async fn tasks_that_do_not_stop_in_time_are_named_before_the_end() {
     let mut run = Run::new(busy(), Wiring::default());
     let id = one(&run);
     let until = notice(&mut run, &id);
-    run.run((until - run.fake.now()).as_secs()).await;
+    run.run(until.saturating_sub(run.fake.now()).as_secs()).await;
     let told = given_up(&run, "given up, no hook to complete");
     assert_eq!(told, ["given up, no hook to complete: the deadline has come; still there: service:web 2"]);
     assert!(run.plumbing.is_idle(), "no continuation is left: {:?}", run.plumbing);
@@ -88,7 +88,7 @@ async fn a_hook_of_the_same_instance_is_completed_before_the_end() {
                 leave(&run, &id);
                 until
             };
-            run.run((until - run.fake.now()).as_secs()).await;
+            run.run(until.saturating_sub(run.fake.now()).as_secs()).await;
             let outcome = run.fake.with(|world| world.hook_outcome(&id));
             let outcome = outcome.unwrap_or_else(|| panic!("{name}, cold {cold}: {:#?}", run.story()));
             assert_eq!((outcome.by, outcome.tasks_not_stopped), (EndedBy::Call, 2), "{name}, cold {cold}");

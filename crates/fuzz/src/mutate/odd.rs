@@ -6,7 +6,7 @@ use rand::seq::IndexedRandom as _;
 use serde_json::{Value, json};
 
 /// Texts that are at the edge of something: dates, ids, names, marks, JSON.
-const TEXTS: [&str; 40] = [
+const TEXTS: [&str; 41] = [
     "",
     " ",
     "null",
@@ -44,6 +44,7 @@ const TEXTS: [&str; 40] = [
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/",
     "3:1763680000:10:86799385-e46d",
     "3:9223372036854775807:0@1:-",
+    "3:0:0@9223372036854775807:-",
     "4294967295:0:18446744073709551615@-1:",
     "autoscaling:EC2_INSTANCE_TERMINATING",
     "{\"cluster\":\"prod\"}",

@@ -13,6 +13,7 @@ use super::rules::Disturbed;
 
 /// A lifecycle action, from its begin to its end.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Held {
     pub(super) instance: String,
     pub(super) began_at: Moment,
@@ -145,6 +146,8 @@ pub(super) struct Running {
 pub(super) struct Book {
     /// By token.
     pub(super) held: HashMap<Rc<str>, Held>,
+    /// Instances that are in service again, or at last.
+    pub(super) in_service: HashSet<String>,
     /// Instances whose drain somebody asked for.
     pub(super) asked_for: HashSet<String>,
     /// Instances that EC2 interrupts, and since when.

@@ -85,8 +85,9 @@ fn a_hook_is_asked_after_where_the_instance_may_be_in_service_again() {
     for (name, drain, status, second, expected) in [
         ("the first pass", first.clone(), Status::Active, 60, false),
         ("a message of long ago", first, Status::Active, 61, true),
-        ("it was DRAINING before", drain(), Status::Active, 10, true),
-        ("it still is", drain(), Status::Draining, 10, false),
+        ("it was DRAINING before, just now", drain(), Status::Active, 60, false),
+        ("it was DRAINING before, long ago", drain(), Status::Active, 61, true),
+        ("it still is", drain(), Status::Draining, 61, false),
         ("a request", hookless(), Status::Active, 601, false),
     ] {
         assert_eq!(doubts_hook(&drain, &registered(status, 0), at(second)), expected, "{name}");
