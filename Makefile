@@ -39,7 +39,8 @@ fuzz: ## RUNS events that nobody would send, for every parser: about half an hou
 	crates/fuzz/run.sh $(RUNS) $(SEED)
 
 simulate: ## whole worlds with everything that can go wrong, SEEDS of them; goes on where it was interrupted
-	cargo run --locked -p simulation -- --seeds $(SEEDS) --resume target/simulation.json --report docs/reliability.md
+	cargo build --locked --workspace --all-targets
+	target/debug/simulate --seeds $(SEEDS) --resume target/simulation.json --report docs/reliability.md
 
 check: format lint dependencies template size features ## everything that can be wrong without running
 

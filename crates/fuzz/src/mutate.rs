@@ -57,8 +57,7 @@ impl Mutator {
         match rng.random_range(0..20) {
             0 => wrap(event, rng),
             1 => self.join(event, rng),
-            2..11 => self.somewhere(event, rng, 0, |_| 1),
-            _ => self.somewhere(event, rng, 0, values),
+            other => self.somewhere(event, rng, other > 8),
         }
     }
 
@@ -71,28 +70,30 @@ impl Mutator {
         }
     }
 
-    /// Changes something, at any depth, inside of strings that hold JSON, too. Where all values of an event are as
-    /// likely, it is mostly a deep one; where all fields of an object are, mostly one near the top.
-    fn somewhere(&self, value: &mut Value, rng: &mut SmallRng, depth: usize, weigh: fn(&Value) -> usize) {
-        let here = depth > 0 && rng.random_bool(0.1);
+    /// Changes something, at any depth, inside of strings that hold JSON, too. Deep: every value of the event is as
+    /// likely as any other; otherwise every field of an object is, so that those near the top are likelier.
+    fn somewhere(&self, value: &mut Value, rng: &mut SmallRng, deep: bool) {
+        let weight = if deep { values } else { |_: &Value| 1 };
+        let here = if deep { rng.random_range(0..values(value)) == 0 } else { rng.random_bool(0.25) };
+        let inside = !here || rng.random_bool(0.7);
         match value {
-            Value::Object(fields) if !here && !fields.is_empty() => {
-                let at = chosen(fields.values(), rng, weigh);
+            Value::Object(fields) if inside && !fields.is_empty() => {
+                let at = chosen(fields.values(), rng, weight);
                 match fields.values_mut().nth(at) {
-                    Some(field) if rng.random_bool(0.8) => self.somewhere(field, rng, depth + 1, weigh),
+                    Some(field) if !here => self.somewhere(field, rng, deep),
                     _ => self.fields(fields, rng),
                 }
             }
-            Value::Array(values) if !here && !values.is_empty() => {
-                let at = chosen(values.iter(), rng, weigh);
-                match values.get_mut(at) {
-                    Some(one) if rng.random_bool(0.8) => self.somewhere(one, rng, depth + 1, weigh),
-                    _ => list(values, at, rng),
+            Value::Array(list) if inside && !list.is_empty() => {
+                let at = chosen(list.iter(), rng, weight);
+                match list.get_mut(at) {
+                    Some(one) if !here => self.somewhere(one, rng, deep),
+                    _ => odd::list(list, at, rng),
                 }
             }
-            Value::String(text) if !here => match opened(text) {
+            Value::String(text) if inside => match opened(text) {
                 Some(mut inner) => {
-                    self.somewhere(&mut inner, rng, depth + 1, weigh);
+                    self.somewhere(&mut inner, rng, deep);
                     *text = inner.to_string();
                 }
                 None => odd::edit(text, &self.samples.words, rng),
@@ -187,19 +188,5 @@ fn size(value: &Value) -> usize {
         Value::Array(values) => values.iter().map(size).sum(),
         Value::String(text) => text.len(),
         Value::Null | Value::Bool(_) | Value::Number(_) => 4,
-    }
-}
-
-/// Changes a list: one more, one less, many, none, or in another order.
-fn list(values: &mut Vec<Value>, at: usize, rng: &mut SmallRng) {
-    match rng.random_range(0..5) {
-        0 => drop(values.remove(at)),
-        1 => values.reverse(),
-        2 => values.clear(),
-        3 => values.extend(values.get(at).cloned()),
-        _ => {
-            let one = values.get(at).cloned().unwrap_or_default();
-            values.extend(std::iter::repeat_n(one, 1 << rng.random_range(0..7)));
-        }
     }
 }

@@ -93,7 +93,7 @@ pub(super) fn nested(value: Value, rng: &mut SmallRng) -> Value {
 pub(super) fn edit(text: &mut String, words: &[String], rng: &mut SmallRng) {
     let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
     let at = starts.choose(rng).copied().unwrap_or_default();
-    match rng.random_range(0..9) {
+    match rng.random_range(0..10) {
         0 => text.truncate(at),
         1 => text.insert(at, CHARACTERS.choose(rng).copied().unwrap_or_default()),
         2 if !text.is_empty() => drop(text.remove(at)),
@@ -105,6 +105,21 @@ pub(super) fn edit(text: &mut String, words: &[String], rng: &mut SmallRng) {
             text.remove(at);
             text.insert(at, char::from(rng.random_range(b' '..=b'~')));
         }
+        7 => text.push_str(&"x".repeat(1 << rng.random_range(0..13))),
         _ => self::text(words, rng).clone_into(text),
+    }
+}
+
+/// Changes a list: one more, one less, many, none, or in another order.
+pub(super) fn list(list: &mut Vec<Value>, at: usize, rng: &mut SmallRng) {
+    match rng.random_range(0..5) {
+        0 => drop(list.remove(at)),
+        1 => list.reverse(),
+        2 => list.clear(),
+        3 => list.extend(list.get(at).cloned()),
+        _ => {
+            let one = list.get(at).cloned().unwrap_or_default();
+            list.extend(std::iter::repeat_n(one, 1 << rng.random_range(0..7)));
+        }
     }
 }
