@@ -11,6 +11,7 @@ use aws_fake::{
         clock::Calendar,
         ecs::Status,
         groups::LifecycleState,
+        history::Entry,
         hooks::{ActionResult, EndedBy},
     },
 };
@@ -278,6 +279,24 @@ fn an_agent_answers_again_where_there_is_a_machine() {
     world.set_container_instance_status(&instance, Status::Active);
     pass(&mut world, 30);
     assert_eq!(placed(&world), 4);
+}
+
+#[test]
+fn only_a_machine_that_is_there_registers_anew() {
+    for (name, dies, placed) in [("there", false, 2), ("gone", true, 1)] {
+        let mut world = world(Scenario::new(1).cluster("prod", 1).daemon("agent", 1));
+        let instance = first_instance(&world);
+        if dies {
+            world.die(&instance);
+            pass(&mut world, 30);
+        }
+        world.register_anew(&instance);
+        pass(&mut world, 30);
+        let on_it = |entry: &&Entry| {
+            entry.what == "task_started" && entry.text("instance") == Some(instance.as_str())
+        };
+        assert_eq!(world.history().iter().filter(on_it).count(), placed, "{name}");
+    }
 }
 
 #[test]

@@ -41,8 +41,8 @@ impl Drainer {
                 (&next.cluster, &next.container_instance, next.draining_since)
             {
                 let token = next.token().map(str::to_owned);
-                let Drain { pass, tasks, counted_at, until, .. } = next;
-                let mark = Mark { pass, draining_since, tasks, counted_at, until, token };
+                let Drain { pass, count, until, .. } = next;
+                let mark = Mark { pass, draining_since, count, until, token };
                 marks.entry(cluster.clone()).or_default().push((arn.clone(), mark));
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_helpers::fault::Fault;
 use jiff::Timestamp;
 
-use crate::drain::{ContainerInstance, Drain, Mark, Membership, Presence, Status, Task, Terms};
+use crate::drain::{ContainerInstance, Count, Drain, Mark, Membership, Presence, Status, Task, Terms};
 use crate::settings::{Outcome, Settings, Standalone};
 
 /// Everything that was found out about one drain.
@@ -121,64 +121,68 @@ pub fn takes_hook(drain: &Drain, other: Option<&Mark>) -> bool {
 
 /// How much longer to wait before "no task" may be believed; none if it may be now, or if the instance
 /// is not empty by any count. ECS is eventually consistent: a task that was placed just before DRAINING
-/// may not be listed yet.
+/// may not be counted yet. `asked_at` is when the instance was described.
 #[must_use]
 pub fn unsettled(
     drain: &Drain,
     instance: &ContainerInstance,
-    now: Timestamp,
+    asked_at: Timestamp,
     settings: &Settings,
 ) -> Option<Duration> {
     if instance.status != Status::Draining || instance.wanted_tasks > 0 {
         return None;
     }
-    let age = drain.draining_since.map_or(Duration::ZERO, |since| elapsed(since, now));
-    settings.settle.checked_sub(age).filter(|left| !left.is_zero())
+    settings.settle.checked_sub(draining_for(drain, asked_at)).filter(|left| !left.is_zero())
 }
 
-/// Whether tasks that were read as none left may have been missed: fewer are seen to have stopped since
-/// DRAINING than were wanted then. `ListTasks` answers for one desired status at a time and may be late,
-/// so that a task that has just changed sides is in neither list. Read again after [`Settings::settle`].
+/// How much longer to wait before the lists of tasks show all that there are, where the count says that none is wanted:
+/// one that has just changed sides may be in neither. None if they show them now, or if tasks were counted that must
+/// be seen to have stopped since.
 #[must_use]
-pub fn unaccounted(drain: &Drain, tasks: &[Task]) -> bool {
-    tasks.iter().all(|task| task.stopped) && !all_seen(drain, tasks)
+pub fn unlisted(drain: &Drain, now: Timestamp) -> Option<Duration> {
+    let count = drain.count.filter(|count| count.tasks == 0)?;
+    Some(elapsed(now, count.holds_from)).filter(|left| !left.is_zero())
 }
 
-/// Whether as many tasks are seen to stop, or to have stopped, as were wanted when they were counted.
-fn all_seen(drain: &Drain, tasks: &[Task]) -> bool {
-    let (Some(expected), Some(since)) = (drain.tasks, drain.counted_at.or(drain.draining_since)) else {
-        return false;
-    };
-    // ECS tells whole seconds here.
-    let since = since.as_second();
-    let seen = |task: &&Task| !task.wanted && task.stopping_at.is_some_and(|at| at.as_second() >= since);
-    tasks.iter().filter(seen).count() >= expected
+/// Whether tasks that were read as none left may have been missed. `ListTasks` answers for one desired status at a time
+/// and may be late, so that a task that has just changed sides is in neither list. All are accounted for if the count
+/// holds: then each task that was not counted is listed as it is, and as many as were counted must be seen to have
+/// stopped since. `asked_at` is when the lists were asked for. If not, they are read again after [`Settings::settle`]:
+/// by then all have long changed sides.
+#[must_use]
+pub fn unaccounted(drain: &Drain, tasks: &[Task], asked_at: Timestamp) -> bool {
+    let accounted = drain.count.is_some_and(|Count { tasks: counted, holds_from }| {
+        // ECS tells whole seconds here.
+        let since = holds_from.as_second();
+        let seen = |task: &&Task| !task.wanted && task.stopping_at.is_some_and(|at| at.as_second() >= since);
+        holds_from <= asked_at && tasks.iter().filter(seen).count() >= counted
+    });
+    tasks.iter().all(|task| task.stopped) && !accounted
 }
 
 /// How old a count may be: ECS forgets a task about an hour after it has stopped, and those of the beginning of a long
 /// drain are not seen any more.
 const COUNT_HOLDS: Duration = Duration::from_secs(600);
 
-/// Counts the tasks that are wanted on a DRAINING instance. A count may be late: a fresh one only grows, since too high
-/// a number only costs a second look. An old one is replaced, by one that holds from when ECS is consistent about it.
-pub fn count(drain: &mut Drain, wanted: usize, now: Timestamp, settings: &Settings) {
-    let since = drain.counted_at.or(drain.draining_since);
-    if wanted > 0 && since.is_some_and(|since| elapsed(since, now) >= COUNT_HOLDS) {
-        (drain.tasks, drain.counted_at) = (Some(wanted), Some(later(now, settings.settle)));
-    } else {
-        drain.tasks = drain.tasks.map(|tasks| tasks.max(wanted));
-    }
-}
-
-/// Sees to it that tasks which were seen to stop need not be seen again, once ECS may forget them: all that were
-/// counted have long been listed as stopping, so that none can be missed any more.
-pub fn count_off(drain: &mut Drain, tasks: &[Task], now: Timestamp, settings: &Settings) {
-    let long_ago = |at: Timestamp, by| elapsed(at, now) >= by;
-    let counted = drain.counted_at.or(drain.draining_since).is_some_and(|at| long_ago(at, COUNT_HOLDS));
-    let stops =
-        |task: &Task| !task.wanted && task.stopping_at.is_some_and(|at| long_ago(at, settings.settle));
-    if counted && all_seen(drain, tasks) && tasks.iter().all(|task| task.stopped || stops(task)) {
-        drain.tasks = Some(0);
+/// Counts the tasks that are wanted on a DRAINING instance, as it was described, once that cannot be older than DRAINING
+/// itself: where there is no count or an old one, and where none is wanted any more. Then none will be, which never gets
+/// old. Only where a stopped task has brought the drain here (`by_event`), it is mostly the last one of those that were
+/// counted, and a count that holds saves waiting for the lists.
+pub fn count(
+    drain: &mut Drain,
+    wanted: usize,
+    by_event: bool,
+    [asked_at, now]: [Timestamp; 2],
+    settings: &Settings,
+) {
+    let is_old = |count: Count| {
+        let too_late = elapsed(count.holds_from, now) >= COUNT_HOLDS;
+        let is_over = wanted == 0 && (count.holds_from > now || !by_event);
+        count.tasks > 0 && (too_late || is_over)
+    };
+    let settled = drain.draining_since.is_some() && draining_for(drain, asked_at) >= settings.settle;
+    if settled && drain.count.is_none_or(is_old) {
+        drain.count = Some(Count { tasks: wanted, holds_from: later(now, settings.settle) });
     }
 }
 
@@ -333,6 +337,18 @@ const LATE: Duration = Duration::from_secs(60);
 /// What a queue, a batching window and a pass may add to the interval.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// From so many percent of its time on, a drain's line is a warning, which an alarm counts.
+pub const LATE_PERCENT: u64 = 80;
+
+/// How much of a drain's time is over, in percent: from its beginning to what ends it first.
+#[must_use]
+pub fn spent(drain: &Drain, now: Timestamp, settings: &Settings) -> u64 {
+    let deadline = later(drain.first_seen, settings.deadline);
+    let end = [limit(drain), drain.until].into_iter().flatten().fold(deadline, Timestamp::min);
+    let whole = elapsed(drain.first_seen, end).as_secs().max(1);
+    elapsed(drain.first_seen, now).as_secs().saturating_mul(100) / whole
+}
+
 /// When the drain is given up: the setting, or the last pass before the instance's end, or before the hook's own
 /// limit, so that the result is the configured one and not the hook's default.
 fn overdue(drain: &Drain, now: Timestamp, settings: &Settings) -> bool {
@@ -350,6 +366,10 @@ fn stops_standalone(drain: &Drain, now: Timestamp, settings: &Settings) -> bool 
         (Standalone::StopAfter(after), Some(since)) => elapsed(since, now) >= after,
         _ => false,
     }
+}
+
+fn draining_for(drain: &Drain, at: Timestamp) -> Duration {
+    drain.draining_since.map_or(Duration::ZERO, |since| elapsed(since, at))
 }
 
 /// Time from one moment to a later one; zero if it is not later (clocks differ by some milliseconds).

@@ -35,12 +35,9 @@ pub struct Drain {
     /// When the container instance was first known to be DRAINING.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draining_since: Option<Timestamp>,
-    /// Tasks that were wanted on it when they were last counted: so many must be seen to have stopped since.
+    /// Its tasks, once they could be counted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tasks: Option<usize>,
-    /// When that was, if not when DRAINING was set.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub counted_at: Option<Timestamp>,
+    pub count: Option<Count>,
     /// ARN of a task that had not stopped at the last look: until it has, nothing else needs to be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
@@ -63,8 +60,7 @@ impl Drain {
             until: None,
             launched_at: None,
             draining_since: None,
-            tasks: None,
-            counted_at: None,
+            count: None,
             waits_for: None,
             not_before: None,
         }
@@ -98,8 +94,7 @@ impl Drain {
         if let Some(mark) = mark {
             self.pass = self.pass.max(mark.pass);
             self.draining_since = Some(mark.draining_since);
-            self.tasks = mark.tasks;
-            self.counted_at = mark.counted_at;
+            self.count = self.count.or(mark.count);
         }
     }
 }
@@ -132,6 +127,18 @@ pub struct Terms {
     pub limit: Timestamp,
 }
 
+/// The tasks that were still wanted on a container instance when ECS was asked, so long after DRAINING was set that no
+/// task can have been placed since what it answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Count {
+    /// How many.
+    pub tasks: usize,
+    /// From when on this accounts for all tasks: lists that are asked for from then on show each task that was not
+    /// counted as it is, and those that were counted have not begun to stop before.
+    pub holds_from: Timestamp,
+}
+
 /// A task that has stopped, as ECS reports it through `EventBridge`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskStopped {
@@ -151,10 +158,8 @@ pub struct Mark {
     pub pass: u32,
     /// When the container instance was first known to be DRAINING.
     pub draining_since: Timestamp,
-    /// [`Drain::tasks`].
-    pub tasks: Option<usize>,
-    /// [`Drain::counted_at`], in whole seconds.
-    pub counted_at: Option<Timestamp>,
+    /// [`Drain::count`], in whole seconds.
+    pub count: Option<Count>,
     /// [`Drain::until`], in whole seconds.
     pub until: Option<Timestamp>,
     /// The drain's token.
@@ -177,12 +182,16 @@ impl Mark {
     #[must_use]
     pub fn to_value(&self) -> String {
         let token = self.token.as_deref().unwrap_or("-");
-        let tasks = self.tasks.map_or_else(|| "-".to_owned(), |tasks| tasks.to_string());
-        let moment = |sign: char, at: Option<Timestamp>| {
-            at.map_or_else(String::new, |at| format!("{sign}{}", at.as_second()))
-        };
-        let (counted_at, until) = (moment('/', self.counted_at), moment('@', self.until));
-        format!("{}:{}:{tasks}{counted_at}{until}:{token}", self.pass, self.draining_since.as_second())
+        // A second more rather than less: before its moment a count accounts for nothing.
+        let count = self.count.map_or_else(
+            || "-".to_owned(),
+            |count| {
+                let begun = i64::from(count.holds_from.subsec_nanosecond() > 0);
+                format!("{}/{}", count.tasks, count.holds_from.as_second().saturating_add(begun))
+            },
+        );
+        let until = self.until.map_or_else(String::new, |until| format!("@{}", until.as_second()));
+        format!("{}:{}:{count}{until}:{token}", self.pass, self.draining_since.as_second())
     }
 
     /// Reads an attribute's value; none if somebody else wrote it.
@@ -192,22 +201,20 @@ impl Mark {
         let mut parts = value.splitn(4, ':');
         let pass = parts.next()?.parse().ok()?;
         let draining_since = moment(parts.next()?)?;
-        let (tasks, until) = tail(parts.next()?, '@');
-        let (tasks, counted_at) = tail(tasks, '/');
-        let (tasks, counted_at, until) = match (tasks, counted_at.map(moment), until.map(moment)) {
-            (_, Some(None), _) | (_, _, Some(None)) => return None,
-            ("-", counted_at, until) => (None, counted_at.flatten(), until.flatten()),
-            (tasks, counted_at, until) => (Some(tasks.parse().ok()?), counted_at.flatten(), until.flatten()),
+        let part = parts.next()?;
+        let (count, until) = match part.split_once('@') {
+            Some((count, until)) => (count, Some(moment(until)?)),
+            None => (part, None),
+        };
+        let count = match count.split_once('/') {
+            Some((tasks, from)) => Some(Count { tasks: tasks.parse().ok()?, holds_from: moment(from)? }),
+            None if count == "-" => None,
+            None => return None,
         };
         let token = parts.next()?;
         let token = (token != "-").then(|| token.to_owned());
-        Some(Self { pass, draining_since, tasks, counted_at, until, token })
+        Some(Self { pass, draining_since, count, until, token })
     }
-}
-
-/// A text without what follows a sign, and that.
-fn tail(text: &str, sign: char) -> (&str, Option<&str>) {
-    text.split_once(sign).map_or((text, None), |(text, tail)| (text, Some(tail)))
 }
 
 /// Status of a container instance, as far as it matters here.
@@ -294,38 +301,46 @@ mod tests {
 
     #[test]
     fn a_mark_survives_its_attribute_and_no_other_value_is_one() {
-        let mark = |tasks, token: Option<&str>| Mark {
+        let later = Timestamp::from_second(1_763_680_120).unwrap();
+        let mark = |tasks: Option<usize>, token: Option<&str>| Mark {
             pass: 3,
             draining_since: Timestamp::from_second(1_763_680_000).unwrap(),
-            tasks,
-            counted_at: None,
+            count: tasks.map(|tasks| Count { tasks, holds_from: later }),
             until: None,
             token: token.map(str::to_owned),
         };
-        let until = Timestamp::from_second(1_763_680_120).ok();
+        let until = Some(later);
         for (value, expected) in [
-            ("3:1763680000:10:86799385-e46d", Some(mark(Some(10), Some("86799385-e46d")))),
+            ("3:1763680000:10/1763680120:86799385-e46d", Some(mark(Some(10), Some("86799385-e46d")))),
             ("3:1763680000:-:a:b", Some(mark(None, Some("a:b")))),
-            ("3:1763680000:0:-", Some(mark(Some(0), None))),
-            ("3:1763680000:10@1763680120:-", Some(Mark { until, ..mark(Some(10), None) })),
+            ("3:1763680000:0/1763680120:-", Some(mark(Some(0), None))),
             ("3:1763680000:-@1763680120:a", Some(Mark { until, ..mark(None, Some("a")) })),
-            ("3:1763680000:10/1763680120:-", Some(Mark { counted_at: until, ..mark(Some(10), None) })),
-            (
-                "3:1763680000:10/1763680120@1763680120:a",
-                Some(Mark { counted_at: until, until, ..mark(Some(10), Some("a")) }),
-            ),
+            ("3:1763680000:10/1763680120@1763680120:a", Some(Mark { until, ..mark(Some(10), Some("a")) })),
+            ("3:1763680000:10:-", None),
             ("3:1763680000:10/x:-", None),
-            ("3:1763680000:10@x:-", None),
+            ("3:1763680000:x/1763680120:-", None),
+            ("3:1763680000:-@x:-", None),
             ("3:1763680000:x:-", None),
             ("3:1763680000", None),
-            ("x:1763680000:0:-", None),
-            ("-1:1763680000:0:-", None),
+            ("x:1763680000:-:-", None),
+            ("-1:1763680000:-:-", None),
             ("", None),
         ] {
             assert_eq!(Mark::from_value(value), expected, "{value}");
             if let Some(mark) = expected {
                 assert_eq!(mark.to_value(), value);
             }
+        }
+    }
+
+    #[test]
+    fn a_count_holds_no_earlier_by_its_mark() {
+        for (nanoseconds, expected) in [(0, "5"), (1, "6"), (999_999_999, "6")] {
+            let holds_from = Timestamp::new(5, nanoseconds).unwrap();
+            let count = Some(Count { tasks: 2, holds_from });
+            let mark =
+                Mark { pass: 1, draining_since: Timestamp::UNIX_EPOCH, count, until: None, token: None };
+            assert_eq!(mark.to_value(), format!("1:0:2/{expected}:-"), "{nanoseconds} ns");
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use futures::future::join3;
+use futures::future::{join, join3};
 use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use crate::decide::{self, Plan, Sight, Then, Why};
@@ -60,21 +61,41 @@ impl Drainer {
         batch: Subjects,
         until: Instant,
     ) -> Vec<(Subject, usize)> {
-        let mut going_on = Box::pin(self.let_go(batch.terminated, &mut subjects, until)).await;
+        let going_on = Box::pin(self.let_go(batch.terminated, &mut subjects, until)).await;
         let drains: Vec<&Drain> = subjects.iter().map(|subject| &subject.drain).collect();
+        let asked_at = self.now();
         let mut presences = observe::presences(&self.clients, &drains, &self.settings.clusters).await;
         for (cluster, arns) in batch.looks {
             let (instances, _) = observe::describe(&self.clients, &cluster, arns.into_iter().collect()).await;
             subjects.extend(instances.into_iter().filter_map(|instance| found(instance, &mut presences)));
         }
-        subjects.retain_mut(|subject| self.adopt(subject, &presences));
+        subjects.retain_mut(|subject| self.adopt(subject, &presences, asked_at));
         subjects::join(&mut subjects, self.now());
         self.end_returned(&mut subjects, &mut presences).await;
         self.set_draining(&mut subjects, &mut presences).await;
-        self.settle(&subjects, &mut presences).await;
+        // Whatever is at its end does not wait for what has only begun.
+        let (mut young, ready) = self.by_age(subjects, &presences, asked_at);
+        let mut settled = presences.clone();
+        let young = async {
+            if young.is_empty() {
+                return Vec::new();
+            }
+            self.settle(&mut young, &mut settled, asked_at).await;
+            self.conclude(young, settled, until).await
+        };
+        let (ready, young) = join(Box::pin(self.conclude(ready, presences, until)), Box::pin(young)).await;
+        going_on.into_iter().chain(ready).chain(young).collect()
+    }
+
+    /// Finds out what is left to know, acts, and returns the chains that must go on, with the tasks left.
+    async fn conclude(
+        &self,
+        subjects: Vec<Subject>,
+        presences: Presences,
+        until: Instant,
+    ) -> Vec<(Subject, usize)> {
         let planned = Box::pin(self.plan(subjects, presences, until - COMPLETING)).await;
-        going_on.extend(self.carry_out(planned, until).await);
-        going_on
+        self.carry_out(planned, until).await
     }
 
     /// Holds still if everything in the batch came too early: without a delay queue a continuation
@@ -90,7 +111,7 @@ impl Drainer {
     }
 
     /// Fills in what the describe told; false if the subject is a copy that another pass has answered.
-    fn adopt(&self, subject: &mut Subject, presences: &Presences) -> bool {
+    fn adopt(&self, subject: &mut Subject, presences: &Presences, asked_at: Timestamp) -> bool {
         let drain = &mut subject.drain;
         let Some(Presence::Registered(instance)) = presences.get(&drain.instance) else {
             return true;
@@ -111,14 +132,15 @@ impl Drainer {
         }
         drain.cluster = Some(instance.cluster.clone());
         drain.container_instance = Some(instance.arn.clone());
-        if instance.status == Status::Draining && drain.draining_since.is_none() {
-            let mark = instance.mark.as_ref().filter(|mark| drain.left(mark) || mark.is_urgent(self.now()));
-            drain.draining_since = Some(mark.map_or(self.now(), |mark| mark.draining_since));
-            drain.tasks = mark.and_then(|mark| mark.tasks);
-            drain.counted_at = mark.and_then(|mark| mark.counted_at);
-        }
         if instance.status == Status::Draining {
-            decide::count(drain, instance.wanted_tasks, self.now(), &self.settings);
+            let mark = instance.mark.as_ref().filter(|mark| drain.left(mark) || mark.is_urgent(self.now()));
+            if drain.draining_since.is_none() {
+                drain.draining_since = Some(mark.map_or(self.now(), |mark| mark.draining_since));
+            }
+            // A pass elsewhere may have counted meanwhile.
+            drain.count = drain.count.or(mark.and_then(|mark| mark.count));
+            let by_event = !matches!(subject.cause, Cause::Chain(_));
+            decide::count(drain, instance.wanted_tasks, by_event, [asked_at, self.now()], &self.settings);
         }
         true
     }
@@ -141,7 +163,7 @@ impl Drainer {
                 let drains = subjects.iter_mut().map(|subject| &mut subject.drain);
                 for drain in drains.filter(|drain| drain.instance == instance.instance) {
                     drain.draining_since = Some(self.now());
-                    (drain.tasks, drain.counted_at) = (Some(instance.wanted_tasks), None);
+                    drain.count = None;
                     tracing::info!(
                         instance = drain.instance,
                         cluster,
@@ -176,7 +198,7 @@ impl Drainer {
                 && decide::needs_tasks(drain, instance, now, &self.settings)
             {
                 let order = match cause {
-                    Cause::Chain(_) if drain.tasks == Some(0) && drain.waits_for.is_none() => Order::Together,
+                    Cause::Chain(_) if drain.waits_for.is_none() => Order::Together,
                     Cause::Chain(_) => Order::StoppedFirst,
                     Cause::Event | Cause::Found(_) => Order::AtOnce,
                 };
@@ -192,7 +214,7 @@ impl Drainer {
             Box::pin(self.hooks_of(nameless)),
         )
         .await;
-        self.account(&subjects, &presences, &mut tasks, until).await;
+        self.account(&subjects, &presences, &mut tasks, now, until).await;
         let now = self.now();
         let decided = subjects.into_iter().map(|mut subject| {
             if let Some(hook) = hooks.get(&subject.drain.instance)
@@ -204,7 +226,6 @@ impl Drainer {
             let arn = drain.container_instance.clone().unwrap_or_default();
             if let Some(Ok(tasks)) = tasks.get(&arn) {
                 drain.waits_for = decide::waits_for(tasks);
-                decide::count_off(drain, tasks, now, &self.settings);
             }
             let sight = Sight {
                 presence: presences.get(&drain.instance).cloned().unwrap_or(Presence::Absent),
@@ -270,7 +291,13 @@ impl Drainer {
         let cluster = subject.drain.cluster.as_deref().unwrap_or("unknown");
         let (outcome, why) = match then {
             Then::Wait(left, why) => {
-                tracing::info!(instance, cluster, pass, "waiting: {why}");
+                let spent = decide::spent(&subject.drain, self.now(), &self.settings);
+                let until = subject.drain.until.map(tracing::field::display);
+                if spent >= decide::LATE_PERCENT {
+                    tracing::warn!(instance, cluster, pass, spent, until, "waiting: {why}");
+                } else {
+                    tracing::info!(instance, cluster, pass, spent, until, "waiting: {why}");
+                }
                 return Some((subject, left));
             }
             Then::End(why) => {
@@ -345,8 +372,7 @@ fn found(instance: ContainerInstance, presences: &mut Presences) -> Option<Subje
         container_instance: Some(instance.arn.clone()),
         until: mark.until,
         draining_since: Some(mark.draining_since),
-        tasks: mark.tasks,
-        counted_at: mark.counted_at,
+        count: mark.count,
         ..Drain::begin(instance.instance.clone(), mark.draining_since)
     };
     presences.insert(instance.instance.clone(), Presence::Registered(instance));

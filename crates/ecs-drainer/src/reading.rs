@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::drain::{ContainerInstance, Drain, Presence, Task};
 use crate::observe::Order;
 use crate::pass::{Presences, in_time};
-use crate::subjects::Subject;
+use crate::subjects::{Cause, Subject};
 use crate::{Drainer, decide, observe};
 
 /// A drain whose tasks must be read.
@@ -19,26 +19,58 @@ pub(crate) type Needed<'s> = (&'s Drain, &'s ContainerInstance, Order);
 pub(crate) type Listed = HashMap<String, Result<Vec<Task>, Fault>>;
 
 impl Drainer {
-    /// Waits until DRAINING is old enough to be believed, for those that look empty, and reads them again.
-    pub(crate) async fn settle(&self, subjects: &[Subject], presences: &mut Presences) {
-        let now = self.now();
-        let mut young: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    /// Parts those that look empty, and are too young to be believed, from the others: DRAINING is, or, where a task was the
+    /// last one, the count is by which its lists show all.
+    pub(crate) fn by_age(
+        &self,
+        subjects: Vec<Subject>,
+        presences: &Presences,
+        asked_at: Timestamp,
+    ) -> (Vec<Subject>, Vec<Subject>) {
+        subjects.into_iter().partition(|Subject { drain, cause, .. }| {
+            let Some(Presence::Registered(instance)) = presences.get(&drain.instance) else { return false };
+            let is_last = instance.wanted_tasks == 0 && !matches!(cause, Cause::Chain(_));
+            decide::unsettled(drain, instance, asked_at, &self.settings).is_some()
+                || is_last && decide::unlisted(drain, asked_at).is_some()
+        })
+    }
+
+    /// Waits until they may be believed: until DRAINING is old enough to count tasks, and, where there are none, until
+    /// their lists show all. A chain that goes on does not wait so for its lists, as some tasks have mostly not stopped;
+    /// see [`Self::account`].
+    pub(crate) async fn settle(&self, young: &mut [Subject], presences: &mut Presences, asked_at: Timestamp) {
+        let mut uncounted: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut longest = Duration::ZERO;
-        for subject in subjects {
-            if let Some(Presence::Registered(instance)) = presences.get(&subject.drain.instance)
-                && let Some(left) = decide::unsettled(&subject.drain, instance, now, &self.settings)
+        for Subject { drain, .. } in &*young {
+            if let Some(Presence::Registered(instance)) = presences.get(&drain.instance)
+                && let Some(left) = decide::unsettled(drain, instance, asked_at, &self.settings)
             {
                 longest = longest.max(left);
-                young.entry(instance.cluster.clone()).or_default().push(instance.arn.clone());
+                uncounted.entry(instance.cluster.clone()).or_default().push(instance.arn.clone());
             }
         }
-        if young.is_empty() {
-            return;
-        }
         tokio::time::sleep(longest).await;
-        for (cluster, arns) in young {
+        self.describe_again(uncounted, young, presences).await;
+        let now = self.now();
+        let unlisted = young.iter().filter_map(|subject| decide::unlisted(&subject.drain, now)).max();
+        tokio::time::sleep(unlisted.unwrap_or_default()).await;
+    }
+
+    async fn describe_again(
+        &self,
+        uncounted: BTreeMap<String, Vec<String>>,
+        subjects: &mut [Subject],
+        presences: &mut Presences,
+    ) {
+        let asked_at = self.now();
+        for (cluster, arns) in uncounted {
             let (instances, failed) = observe::describe(&self.clients, &cluster, arns).await;
             for instance in instances {
+                let same = subjects.iter_mut().filter(|subject| subject.drain.instance == instance.instance);
+                for Subject { drain, cause, .. } in same {
+                    let (times, by_event) = ([asked_at, self.now()], !matches!(cause, Cause::Chain(_)));
+                    decide::count(drain, instance.wanted_tasks, by_event, times, &self.settings);
+                }
                 presences.insert(instance.instance.clone(), Presence::Registered(instance));
             }
             for (arn, fault) in failed {
@@ -83,19 +115,21 @@ impl Drainer {
         (listed, waited_for)
     }
 
-    /// Reads tasks again where some may have been missed, after the time in which ECS becomes consistent.
+    /// Reads tasks again where some may have been missed, after the time in which ECS becomes consistent. By then all are
+    /// listed: none was wanted any more when their instance was described, before the first time.
     pub(crate) async fn account(
         &self,
         subjects: &[Subject],
         presences: &Presences,
         tasks: &mut Listed,
+        asked_at: Timestamp,
         until: Instant,
     ) {
         let doubtful =
             subjects.iter().filter_map(|Subject { drain, .. }| match presences.get(&drain.instance) {
                 Some(Presence::Registered(instance)) if instance.wanted_tasks == 0 => {
                     let listed = tasks.get(&instance.arn)?.as_ref().ok()?;
-                    decide::unaccounted(drain, listed).then_some((instance, Order::StoppedFirst))
+                    decide::unaccounted(drain, listed, asked_at).then_some((instance, Order::Together))
                 }
                 _ => None,
             });

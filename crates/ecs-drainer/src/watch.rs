@@ -168,8 +168,7 @@ mod tests {
             until: None,
             launched_at: None,
             draining_since: None,
-            tasks: None,
-            counted_at: None,
+            count: None,
             waits_for: None,
             not_before: None,
         }

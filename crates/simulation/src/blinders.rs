@@ -9,8 +9,6 @@ use aws_smithy_types::body::SdkBody;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use crate::seam::Seam;
-
 /// A protection that is switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Blinder {
@@ -20,7 +18,7 @@ pub enum Blinder {
     Token,
     /// Heartbeats are not recorded, and nobody is told.
     Heartbeat,
-    /// What is read again within a pass reads as before.
+    /// What must be read again after a time is read again at once.
     ReRead,
     /// Failed records are not named: the whole batch is acknowledged.
     PartialAnswers,
@@ -45,25 +43,15 @@ impl Blinder {
             Self::LastStatus => &["DescribeTasks"],
             Self::Token => &["CompleteLifecycleAction", "RecordLifecycleActionHeartbeat"],
             Self::Heartbeat => &["RecordLifecycleActionHeartbeat"],
-            Self::ReRead => {
-                &["UpdateContainerInstancesState", "DescribeContainerInstances", "ListTasks", "DescribeTasks"]
-            }
             Self::Mark => &["PutAttributes"],
             Self::Continuation => &["PublishBatch"],
-            Self::PartialAnswers | Self::Redelivery => &[],
+            Self::PartialAnswers | Self::Redelivery | Self::ReRead => &[],
         };
         operations.contains(&operation)
     }
 
     /// Makes the call, or something that looks like it.
-    pub(crate) fn call(
-        self,
-        seam: Seam,
-        fake: &FakeAws,
-        operation: String,
-        invocation: usize,
-        request: HttpRequest,
-    ) -> HttpConnectorFuture {
+    pub(crate) fn call(self, fake: &FakeAws, request: HttpRequest) -> HttpConnectorFuture {
         match self {
             Self::LastStatus => {
                 let answer = HttpConnector::call(fake, request);
@@ -73,8 +61,7 @@ impl Blinder {
             Self::Heartbeat => said(HEARTBEAT.to_owned()),
             Self::Mark => said(json!({"attributes": []}).to_string()),
             Self::Continuation => said(published(&text_of(&request))),
-            Self::ReRead => again(seam, fake, operation, invocation, request),
-            Self::PartialAnswers | Self::Redelivery => HttpConnector::call(fake, request),
+            Self::PartialAnswers | Self::Redelivery | Self::ReRead => HttpConnector::call(fake, request),
         }
     }
 
@@ -150,55 +137,4 @@ fn as_desired(described: &mut Value) {
             task.as_object_mut().map(|task| task.insert("lastStatus".to_owned(), desired));
         }
     }
-}
-
-/// Answers a question that was asked before in this invocation as then. What was set to DRAINING reads as the answer
-/// to that had it.
-fn again(
-    seam: Seam,
-    fake: &FakeAws,
-    operation: String,
-    invocation: usize,
-    request: HttpRequest,
-) -> HttpConnectorFuture {
-    let question = format!("{operation} {}", text_of(&request));
-    let kept = match operation.as_str() {
-        "DescribeContainerInstances" => as_it_was_set(&seam, invocation, &text_of(&request)),
-        "UpdateContainerInstancesState" => None,
-        _ => seam.kept(invocation, &question),
-    };
-    if let Some(kept) = kept {
-        return said(kept);
-    }
-    let answer = HttpConnector::call(fake, request);
-    HttpConnectorFuture::new(async move {
-        let answer = answer.await?;
-        let text = String::from_utf8_lossy(answer.body().bytes().unwrap_or_default()).into_owned();
-        if !answer.status().is_success() {
-            return Ok(answer);
-        }
-        if operation == "UpdateContainerInstancesState" {
-            let set: Value = serde_json::from_str(&text).unwrap_or_default();
-            for instance in set.get("containerInstances").and_then(Value::as_array).into_iter().flatten() {
-                let arn = instance
-                    .get("containerInstanceArn")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned();
-                seam.keep(invocation, arn, instance.to_string());
-            }
-        } else {
-            seam.keep(invocation, question, text);
-        }
-        Ok(answer)
-    })
-}
-
-/// The description of container instances that were all set to DRAINING in this invocation.
-fn as_it_was_set(seam: &Seam, invocation: usize, body: &str) -> Option<String> {
-    let asked: Value = serde_json::from_str(body).ok()?;
-    let arns = asked.get("containerInstances")?.as_array()?.iter().filter_map(Value::as_str);
-    let kept = arns.map(|arn| serde_json::from_str(&seam.kept(invocation, arn)?).ok());
-    let kept: Option<Vec<Value>> = kept.collect();
-    Some(json!({"containerInstances": kept?, "failures": []}).to_string())
 }

@@ -1,6 +1,6 @@
 //! The seam between the function and the fake: every call passes here, is counted, and may be blinded.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -41,8 +41,6 @@ struct Seen {
     calls: Vec<Called>,
     /// Invocations of which a call has failed.
     failed: HashSet<usize>,
-    /// Answers that a blinder gives again, by invocation and question.
-    answers: HashMap<(usize, String), String>,
 }
 
 impl Seam {
@@ -66,16 +64,6 @@ impl Seam {
     /// Whether a call of an invocation has failed, as far as it was answered; forgets it.
     pub(crate) fn take_failed(&self, invocation: usize) -> bool {
         self.seen().failed.remove(&invocation)
-    }
-
-    /// An answer that was kept.
-    pub(crate) fn kept(&self, invocation: usize, question: &str) -> Option<String> {
-        self.seen().answers.get(&(invocation, question.to_owned())).cloned()
-    }
-
-    /// Keeps an answer.
-    pub(crate) fn keep(&self, invocation: usize, question: String, answer: String) {
-        self.seen().answers.insert((invocation, question), answer);
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -111,9 +99,7 @@ impl HttpConnector for Seam {
         let invocation = invocation::current().unwrap_or_default();
         let operation = self.note(&request, invocation);
         match self.blinder {
-            Some(blinder) if blinder.is_about(&operation) => {
-                blinder.call(self.clone(), &self.fake, operation, invocation, request)
-            }
+            Some(blinder) if blinder.is_about(&operation) => blinder.call(&self.fake, request),
             _ => {
                 let (answer, seam) = (HttpConnector::call(&self.fake, request), self.clone());
                 HttpConnectorFuture::new(async move {

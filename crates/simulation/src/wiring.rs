@@ -36,7 +36,7 @@ fn variables(given: &[(&'static str, String)]) -> Variables {
 pub(crate) fn wire(
     plan: &Plan,
     fake: &FakeAws,
-    settings: Settings,
+    mut settings: Settings,
     seam: &Seam,
     blinder: Option<Blinder>,
 ) -> Result<Plumbing, SettingError> {
@@ -44,6 +44,9 @@ pub(crate) fn wire(
     let mut wiring = plan.plumbing.clone();
     if blinder == Some(Blinder::Redelivery) {
         wiring.max_receive = 1;
+    }
+    if blinder == Some(Blinder::ReRead) {
+        settings.settle = Duration::ZERO;
     }
     let clients = ecs_drainer::Clients::new(&config);
     let start = move |config: &SdkConfig| Drainer::new(settings.clone(), clients.clone(), config);

@@ -40,8 +40,7 @@ fn drain() -> Drain {
         until: None,
         launched_at: None,
         draining_since: Some(at(0)),
-        tasks: Some(2),
-        counted_at: None,
+        count: None,
         waits_for: None,
         not_before: None,
     }
@@ -340,29 +339,5 @@ fn auto_scaling_is_asked_only_about_what_ecs_cannot_tell() {
         ("unreadable", Presence::Unreadable(fault()), false),
     ] {
         assert_eq!(needs_membership(&presence), expected, "{name}");
-    }
-}
-
-#[test]
-fn tasks_that_were_wanted_must_be_seen_to_have_stopped_since() {
-    let task = |stopped, second: Option<i64>| Task {
-        arn: "a".to_owned(),
-        group: "service:web".to_owned(),
-        wanted: false,
-        stopped,
-        stopping_at: second.map(at),
-    };
-    let (done, earlier, stopping) = (task(true, Some(7)), task(true, Some(-7)), task(false, Some(7)));
-    for (name, expected_tasks, tasks, expected) in [
-        ("both have stopped", Some(2), vec![done.clone(), done.clone()], false),
-        ("one more than counted", Some(1), vec![done.clone(), done.clone()], false),
-        ("none were wanted", Some(0), vec![], false),
-        ("one is in neither list", Some(2), vec![done.clone()], true),
-        ("the other stopped before the drain", Some(2), vec![done.clone(), earlier], true),
-        ("not all have stopped: no question", Some(2), vec![done.clone(), stopping], false),
-        ("not counted", None, vec![done], true),
-    ] {
-        let drain = Drain { tasks: expected_tasks, ..drain() };
-        assert_eq!(unaccounted(&drain, &tasks), expected, "{name}");
     }
 }

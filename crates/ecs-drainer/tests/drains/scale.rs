@@ -115,9 +115,13 @@ async fn from_the_last_tasks_event_to_the_completed_hook_it_is_four_calls() {
             assert!(matches!(by, Move::Began { line: Line::First, .. }), "{name}: by the event");
             // A call has its effect half-way.
             let completed = run.fake.with(|world| world.hook_outcome(&id).unwrap().at) + ROUND_TRIP / 2;
-            let calls = completed.saturating_sub(*began).div_duration_f64(ROUND_TRIP).round();
-            println!("after the last task of a drain {drain}, {name}: {calls} calls one after another");
-            assert!(calls <= 4.0, "{name}, {drain}: {:#?}", run.story());
+            // Before the first pass that counts tasks, the lists must be waited for.
+            let waits = if minutes < 3 { Duration::from_secs(5) } else { Duration::ZERO };
+            let calls = completed.saturating_sub(*began + waits).div_duration_f64(ROUND_TRIP).round();
+            println!(
+                "after the last task of a drain {drain}, {name}: {calls} calls one after another, and a wait of {waits:?}"
+            );
+            assert!((1.0..=4.0).contains(&calls), "{name}, {drain}: {:#?}", run.story());
         }
     }
 }

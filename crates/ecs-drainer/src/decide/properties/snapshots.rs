@@ -9,7 +9,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::super::Sight;
-use crate::drain::{ContainerInstance, Drain, Hook, Mark, Membership, Presence, Status, Task, Terms};
+use crate::drain::{ContainerInstance, Count, Drain, Hook, Mark, Membership, Presence, Status, Task, Terms};
 use crate::settings::Settings;
 
 /// Everything that a decision is made from.
@@ -89,13 +89,13 @@ prop_compose! {
         until in option::weighted(0.3, moment()),
         launched_at in option::weighted(0.3, moment()),
         draining_since in option::weighted(0.8, moment()),
-        (tasks, counted_at) in (option::of(count()), option::weighted(0.3, moment())),
+        count in option::of((count(), moment())),
         waits_for in option::weighted(0.3, ".{1,20}"),
         not_before in option::of(moment()),
     ) -> Drain {
         Drain {
-            pass, instance, cluster, container_instance, hook, first_seen, until, launched_at, draining_since, tasks, counted_at,
-            waits_for, not_before,
+            pass, instance, cluster, container_instance, hook, first_seen, until, launched_at, draining_since,
+            count: count.map(|(tasks, holds_from)| Count { tasks, holds_from }), waits_for, not_before,
         }
     }
 }
@@ -103,15 +103,9 @@ prop_compose! {
 /// What a mark can hold: it has whole seconds.
 pub(super) fn mark() -> impl Strategy<Value = Mark> {
     let whole = || moment().prop_map(|moment| Timestamp::from_second(moment.as_second()).unwrap());
-    (pass(), whole(), option::of(count()), option::of(whole()), option::of(whole()), token()).prop_map(
-        |(pass, draining_since, tasks, counted_at, until, token)| Mark {
-            pass,
-            draining_since,
-            tasks,
-            counted_at,
-            until,
-            token,
-        },
+    let count = (count(), whole()).prop_map(|(tasks, holds_from)| Count { tasks, holds_from });
+    (pass(), whole(), option::of(count), option::of(whole()), token()).prop_map(
+        |(pass, draining_since, count, until, token)| Mark { pass, draining_since, count, until, token },
     )
 }
 

@@ -16,8 +16,7 @@ fn a_copy_is_known_by_the_mark() {
     let mark = |pass, token: Option<&str>| Mark {
         pass,
         draining_since: at(0),
-        tasks: None,
-        counted_at: None,
+        count: None,
         until: None,
         token: token.map(str::to_owned),
     };

@@ -8,7 +8,7 @@ fn until(second: i64) -> Drain {
 
 fn mark(token: Option<&str>, until: Option<i64>) -> Mark {
     let token = token.map(str::to_owned);
-    Mark { pass: 4, draining_since: at(0), tasks: None, counted_at: None, until: until.map(at), token }
+    Mark { pass: 4, draining_since: at(0), count: None, until: until.map(at), token }
 }
 
 #[test]
@@ -96,5 +96,27 @@ fn a_hook_is_taken_from_the_pass_that_its_own_drain_has_reached() {
         let mut drain = hookless();
         drain.take_hook(hook.clone(), mark.as_ref());
         assert_eq!((drain.pass, drain.token()), (expected, Some("t")), "{name}");
+    }
+}
+
+#[test]
+fn the_time_of_a_drain_is_over_in_percent_of_what_ends_it_first() {
+    let limited = |limit| {
+        let hook = drain().hook.map(|hook| Hook { terms: Some(terms(900, 900, limit)), ..hook });
+        Drain { hook, ..drain() }
+    };
+    for (name, drain, deadline, second, expected) in [
+        ("at its beginning", drain(), "7200", 0, 0),
+        ("half of the setting", drain(), "7200", 3_600, 50),
+        ("a second before it is late", drain(), "1000", 799, 79),
+        ("late", drain(), "1000", 800, 80),
+        ("over", drain(), "1000", 1_500, 150),
+        ("by a spot notice", Drain { until: Some(at(120)), ..drain() }, "7200", 60, 50),
+        ("by the hook's own limit", limited(600), "7200", 60, 10),
+        ("a clock that is behind", drain(), "1000", -5, 0),
+        ("an end before its beginning", Drain { until: Some(at(-5)), ..drain() }, "7200", 1, 100),
+    ] {
+        let settings = settings(&[("DEADLINE_SECONDS", deadline)]);
+        assert_eq!(spent(&drain, at(second), &settings), expected, "{name}");
     }
 }
