@@ -125,7 +125,7 @@ impl Drainer {
     /// Records a heartbeat where one is due; none if the action turns out to be over.
     async fn hold(&self, mut subject: Subject, until: Instant) -> Option<Subject> {
         let now = self.now();
-        if !decide::needs_heartbeat(&subject.drain, now, &self.settings) {
+        if !decide::needs_heartbeat(&subject.drain, subject.other.as_ref(), now, &self.settings) {
             return Some(subject);
         }
         let instance = subject.drain.instance.clone();

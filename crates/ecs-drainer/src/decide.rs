@@ -208,9 +208,13 @@ pub fn waits_for(tasks: &[Task]) -> Option<String> {
     unfinished.max_by_key(|task| task.stopping_at).map(|task| task.arn.clone())
 }
 
-/// Whether Auto Scaling must be asked: ECS does not have the instance, or has lost its agent.
+/// Whether Auto Scaling must be asked: ECS does not have the instance, or has lost its agent. Not where the drain has
+/// only begun: the answer may be of the time before the instance was launched, and say that it is gone.
 #[must_use]
-pub fn needs_membership(presence: &Presence) -> bool {
+pub fn needs_membership(drain: &Drain, presence: &Presence, now: Timestamp) -> bool {
+    if elapsed(drain.first_seen, now) <= LATE {
+        return false;
+    }
     match presence {
         Presence::Registered(instance) => !instance.connected,
         Presence::Absent => true,
@@ -283,9 +287,17 @@ pub fn next(drain: &Drain, sight: &Sight, now: Timestamp, settings: &Settings) -
 
 /// Whether a heartbeat must be recorded for a drain that goes on: with so much left that one pass may come late or be
 /// lost, and is made again when its message comes back. Where the hook's terms could not be read, at every pass. Never beyond
-/// the hook's own limit, where it is refused.
+/// the hook's own limit, where it is refused. At once where a much later drain has left its mark on the same instance, which
+/// may have been used again meanwhile: only a call with the token tells whether this one is over.
 #[must_use]
-pub fn needs_heartbeat(drain: &Drain, now: Timestamp, settings: &Settings) -> bool {
+pub fn needs_heartbeat(drain: &Drain, other: Option<&Mark>, now: Timestamp, settings: &Settings) -> bool {
+    let is_later = |mark: &Mark| {
+        let since = drain.draining_since.unwrap_or(drain.first_seen);
+        mark.token.is_some() && elapsed(since, mark.draining_since) > LATE
+    };
+    if drain.token().is_some() && other.is_some_and(is_later) {
+        return true;
+    }
     match drain.hook.as_ref().map(|hook| hook.terms.as_ref()) {
         None => false,
         Some(None) => true,

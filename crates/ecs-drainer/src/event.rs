@@ -1,7 +1,7 @@
 //! A raw inner message → a [`Command`]. Every trigger that can reach the topic or the queues has its
 //! place here; what is no trigger is skipped with a reason, and only what is broken is an error.
 
-use aws_helpers::envelope::BadMessage;
+use aws_helpers::envelope::{BadMessage, kind_name};
 use jiff::Timestamp;
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -29,7 +29,7 @@ const TERMINATING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 pub fn classify(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
     let text = |field: &str| message.get(field).and_then(Value::as_str);
     if message.get("DrainPass").is_some() {
-        return continuation(message);
+        return continuation(message, now);
     }
     if message.get("DrainRequest").is_some() {
         return request(message, now);
@@ -43,7 +43,7 @@ pub fn classify(message: &Value, now: Timestamp) -> Result<Command, BadMessage> 
             }
             (Some("aws.ecs"), "ECS Task State Change") => task_state(detail),
             (Some("aws.ec2"), "EC2 Instance State-change Notification") => instance_state(detail),
-            _ => Ok(Command::Skip(format!("event is not for the drainer: {}", word(detail_type)))),
+            _ => Ok(Command::Skip(format!("event is not for the drainer: {}", kind_name(detail_type)))),
         };
     }
     if text("LifecycleTransition").is_some() {
@@ -51,21 +51,19 @@ pub fn classify(message: &Value, now: Timestamp) -> Result<Command, BadMessage> 
     }
     Ok(Command::Skip(match text("Event") {
         Some("autoscaling:TEST_NOTIFICATION") => "test notification: the hook is attached".to_owned(),
-        Some(event) => format!("notice of the group, nothing to drain: {}", word(event)),
+        Some(event) => format!("notice of the group, nothing to drain: {}", kind_name(event)),
         None => "no lifecycle message, continuation or drain request".to_owned(),
     }))
-}
-
-/// The name of a kind of event: what is longer than AWS's own is not one, and stays out of the log.
-fn word(text: &str) -> &str {
-    if text.len() <= 60 { text } else { "one without a name" }
 }
 
 fn lifecycle(message: &Value, time: Option<&str>, now: Timestamp) -> Result<Command, BadMessage> {
     let fields = Fields { kind: "lifecycle message", message };
     let transition = fields.text("LifecycleTransition")?;
     if transition != TERMINATING {
-        return Ok(Command::Skip(format!("transition is not the terminating one: {}", word(&transition))));
+        return Ok(Command::Skip(format!(
+            "transition is not the terminating one: {}",
+            kind_name(&transition)
+        )));
     }
     let hook = Hook {
         group: fields.text("AutoScalingGroupName")?,
@@ -73,7 +71,8 @@ fn lifecycle(message: &Value, time: Option<&str>, now: Timestamp) -> Result<Comm
         token: fields.text("LifecycleActionToken").ok(),
         terms: None,
     };
-    let first_seen = time.and_then(|time| time.parse().ok()).unwrap_or(now);
+    let hook = fields.hook(hook)?;
+    let first_seen = time.and_then(|time| time.parse().ok()).map_or(now, |time: Timestamp| time.min(now));
     let cluster = fields.text("NotificationMetadata").ok().and_then(|metadata| cluster_of(&metadata));
     let drain = Drain::begin(fields.instance("EC2InstanceId")?, first_seen);
     Ok(Command::Drain(Box::new(Drain { cluster, hook: Some(hook), ..drain })))
@@ -84,7 +83,7 @@ fn lifecycle(message: &Value, time: Option<&str>, now: Timestamp) -> Result<Comm
 fn cluster_of(metadata: &str) -> Option<String> {
     let metadata: Value = serde_json::from_str(metadata).ok()?;
     let cluster = metadata.get("cluster")?.as_str()?;
-    is_cluster(cluster).then(|| cluster.to_owned())
+    (is_name(cluster) && is_cluster(cluster)).then(|| cluster.to_owned())
 }
 
 fn request(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
@@ -95,7 +94,7 @@ fn request(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
             fields
                 .text("Cluster")
                 .ok()
-                .filter(|name| is_cluster(name))
+                .filter(|name| is_name(name) && is_cluster(name))
                 .ok_or_else(|| fields.bad("Cluster", "is not the name or ARN of a cluster"))?,
         ),
     };
@@ -104,17 +103,34 @@ fn request(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
         // A late copy: what was said of the instance's end then says nothing of it now.
         return Ok(Command::Skip("drain request: its time is over".to_owned()));
     }
+    let launched_at = launched_at.map(|at| at.min(now));
     let drain = Drain::begin(fields.instance("EC2InstanceId")?, now);
     Ok(Command::Drain(Box::new(Drain { cluster, until, launched_at, ..drain })))
 }
 
-fn continuation(message: &Value) -> Result<Command, BadMessage> {
+/// The function wrote it; but whoever may publish to the topic may write one, too. So it is read as if anybody had.
+fn continuation(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
     let fields = Fields { kind: "continuation", message };
     fields.instance("EC2InstanceId")?;
-    // The function wrote it: which field of it broke does not matter, and serde's words could quote it.
-    let drain =
+    // Which field of it broke does not matter, and serde's words could quote it.
+    let mut drain =
         Drain::deserialize(message).map_err(|_| fields.bad("a field", "is missing or of the wrong type"))?;
+    drain.hook = drain.hook.map(|hook| fields.hook(hook)).transpose()?;
+    for field in ["Cluster", "ContainerInstance", "WaitsFor"] {
+        if message.get(field).is_some_and(|name| !name.is_null()) {
+            fields.name(field)?;
+        }
+    }
+    // Time that has not passed yet would keep the deadline from ever coming, and the drain going round.
+    drain.first_seen = drain.first_seen.min(now);
+    drain.launched_at = drain.launched_at.map(|at| at.min(now));
+    drain.draining_since = drain.draining_since.map(|since| since.min(now));
     Ok(Command::Drain(Box::new(drain)))
+}
+
+/// Whether a text can be a name or an ARN of AWS's, and can stand in the log: the longest ARN of a task has 340 characters.
+fn is_name(text: &str) -> bool {
+    (1..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn task_state(detail: &Value) -> Result<Command, BadMessage> {
@@ -126,9 +142,9 @@ fn task_state(detail: &Value) -> Result<Command, BadMessage> {
         return Ok(Command::Skip("task event: the task ran on no container instance".to_owned()));
     }
     Ok(Command::TaskStopped(TaskStopped {
-        cluster: fields.text("clusterArn")?,
-        container_instance: fields.text("containerInstanceArn")?,
-        task: fields.text("taskArn")?,
+        cluster: fields.name("clusterArn")?,
+        container_instance: fields.name("containerInstanceArn")?,
+        task: fields.name("taskArn")?,
     }))
 }
 
@@ -155,12 +171,34 @@ impl Fields<'_> {
         text.map(str::to_owned).ok_or_else(|| self.bad(field, "is missing or not a text"))
     }
 
+    /// A name or an ARN.
+    fn name(&self, field: &'static str) -> Result<String, BadMessage> {
+        let text = self.text(field)?;
+        if is_name(&text) { Ok(text) } else { Err(self.bad(field, "is not a name or an ARN")) }
+    }
+
     /// The instance id. It goes into a filter expression, so it may hold nothing but letters and digits.
     fn instance(&self, field: &'static str) -> Result<String, BadMessage> {
         let id = self.text(field)?;
         let tail = id.strip_prefix("i-").unwrap_or_default();
         let valid = (1..=32).contains(&tail.len()) && tail.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if valid { Ok(id) } else { Err(self.bad(field, "is not an instance id (i- and hexadecimal digits)")) }
+    }
+
+    /// A hook whose names can be such: a group's may hold anything but control characters, and has 255 at most; a token is
+    /// a UUID (Auto Scaling, `LifecycleHook` and `CompleteLifecycleAction`).
+    fn hook(&self, hook: Hook) -> Result<Hook, BadMessage> {
+        let is_group = !hook.group.chars().any(char::is_control) && hook.group.chars().count() <= 255;
+        let is_token = |token: &String| is_name(token) && token.len() <= 64;
+        if !is_group || hook.group.is_empty() {
+            Err(self.bad("the name of the group", "is not one"))
+        } else if !is_name(&hook.name) {
+            Err(self.bad("the name of the hook", "is not one"))
+        } else if !hook.token.as_ref().is_none_or(is_token) {
+            Err(self.bad("the token", "is not one"))
+        } else {
+            Ok(hook)
+        }
     }
 
     /// A date, where there is one.

@@ -191,7 +191,7 @@ impl Drainer {
                 nameless.push((drain.instance.clone(), token));
             }
             let Some(presence) = presences.get(&drain.instance) else { continue };
-            if decide::needs_membership(presence) {
+            if decide::needs_membership(drain, presence, now) {
                 asked.push(drain.instance.clone());
             }
             if let Presence::Registered(instance) = presence

@@ -272,9 +272,11 @@ impl Checker {
                 }
             }
         }
+        // A mark is left where DRAINING is set.
+        let unmarked = ["mark not left", "not set to DRAINING"];
         for token in self.tokens(line) {
             let Some(held) = self.book.held.get_mut(&token) else { continue };
-            if line.message.starts_with("mark not left") {
+            if unmarked.iter().any(|begin| line.message.starts_with(begin)) {
                 held.unmarked = true;
             } else {
                 held.strikes.push(Strike::lost(line.at, interval, Duration::ZERO));
@@ -287,7 +289,8 @@ impl Checker {
 
     /// The drains of a line that is about all of its invocation.
     fn tokens(&self, line: &Line) -> Vec<Rc<str>> {
-        let about_all = ["heartbeats took too long", "the look took too long", "mark not left"];
+        let about_all =
+            ["heartbeats took too long", "the look took too long", "mark not left", "not set to DRAINING"];
         if !about_all.iter().any(|begin| line.message.starts_with(begin)) {
             return Vec::new();
         }

@@ -44,7 +44,7 @@ impl Snapshot {
             Then::Wait(..) => {
                 self.drain.pass = self.drain.pass.saturating_add(1);
                 self.drain.not_before = Some(later(self.now, interval(&self.drain, &self.settings)));
-                if needs_heartbeat(&self.drain, self.now, &self.settings)
+                if needs_heartbeat(&self.drain, None, self.now, &self.settings)
                     && let Some(hook) = &mut self.drain.hook
                 {
                     hook.terms = hook.terms.as_ref().map(|terms| held(terms, self.now));
@@ -92,9 +92,9 @@ proptest! {
         prop_assert_eq!(&plan, &next(drain, sight, *now, settings));
         let (Then::Wait(_, why) | Then::Complete(_, why) | Then::End(why)) = &plan.then;
         prop_assert!(!why.to_string().is_empty());
-        let _ = (needs_heartbeat(drain, *now, settings), too_short(drain, settings), interval(drain, settings));
+        let _ = (needs_heartbeat(drain, None, *now, settings), too_short(drain, settings), interval(drain, settings));
         let _ = (looks_for_hook(drain, other.as_ref()), takes_hook(drain, other.as_ref()));
-        let _ = needs_membership(&sight.presence);
+        let _ = needs_membership(drain, &sight.presence, *now);
         if let Presence::Registered(instance) = &sight.presence {
             let _ = (superseded(drain, instance), needs_tasks(drain, instance, *now, settings));
             prop_assert!(unsettled(drain, instance, *now, settings).is_none_or(|left| left <= settings.settle));
@@ -279,13 +279,13 @@ proptest! {
     fn a_heartbeat_is_due_once_and_never_past_the_limit(one in snapshot(), other in moment()) {
         let Snapshot { drain, now, settings, .. } = &one;
         let Some(terms) = drain.hook.as_ref().and_then(|hook| hook.terms.as_ref()) else {
-            prop_assert_eq!(needs_heartbeat(drain, *now, settings), drain.hook.is_some());
+            prop_assert_eq!(needs_heartbeat(drain, None, *now, settings), drain.hook.is_some());
             return Ok(());
         };
-        let due = needs_heartbeat(drain, *now, settings);
+        let due = needs_heartbeat(drain, None, *now, settings);
         prop_assert!(!due || *now < terms.limit);
         let late = (*now).max(other);
-        prop_assert!(!due || late >= terms.limit || needs_heartbeat(drain, late, settings), "due, and later not");
+        prop_assert!(!due || late >= terms.limit || needs_heartbeat(drain, None, late, settings), "due, and later not");
         let anew = held(terms, *now);
         prop_assert!(anew.held_until <= anew.limit && anew.limit == terms.limit);
         prop_assert_eq!(&held(&anew, *now), &anew);
@@ -293,7 +293,7 @@ proptest! {
         let mut drain = drain.clone();
         drain.hook.as_mut().unwrap().terms = Some(anew);
         let enough = long >= nanos(lookahead(&drain, settings));
-        prop_assert!(!enough || !needs_heartbeat(&drain, *now, settings), "recorded, and due again");
+        prop_assert!(!enough || !needs_heartbeat(&drain, None, *now, settings), "recorded, and due again");
         prop_assert!(!enough || !too_short(&drain, settings));
     }
 

@@ -332,12 +332,13 @@ fn tasks_are_read_only_when_they_matter() {
 fn auto_scaling_is_asked_only_about_what_ecs_cannot_tell() {
     let connected = registered(Status::Draining, 1);
     let lost = ContainerInstance { connected: false, ..connected.clone() };
-    for (name, presence, expected) in [
-        ("connected", Presence::Registered(connected), false),
-        ("agent lost", Presence::Registered(lost), true),
-        ("absent", Presence::Absent, true),
-        ("unreadable", Presence::Unreadable(fault()), false),
+    for (name, presence, second, expected) in [
+        ("connected", Presence::Registered(connected), 61, false),
+        ("agent lost", Presence::Registered(lost), 61, true),
+        ("absent", Presence::Absent, 61, true),
+        ("absent, and the drain has only begun", Presence::Absent, 60, false),
+        ("unreadable", Presence::Unreadable(fault()), 61, false),
     ] {
-        assert_eq!(needs_membership(&presence), expected, "{name}");
+        assert_eq!(needs_membership(&drain(), &presence, at(second)), expected, "{name}");
     }
 }

@@ -173,6 +173,47 @@ fn a_message_that_is_wrong_names_the_field_and_never_quotes_it() {
     }
 }
 
+/// What the function writes to itself, with one thing changed; by JSON pointer.
+fn forged(pointer: &str, value: serde_json::Value) -> Result<Command, String> {
+    let sample = include_str!("../../../../events/ecs-drainer/sqs-continuation.json");
+    let records = envelope::open(serde_json::from_str(sample).unwrap()).unwrap().records;
+    let mut message = records[0].message.clone().unwrap();
+    let (parent, field) = pointer.rsplit_once('/').unwrap();
+    message.pointer_mut(parent).unwrap()[field] = value;
+    classify(&message, now()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_forged_continuation_names_nothing_that_cannot_be_a_name() {
+    let long = "x".repeat(513);
+    for (pointer, value, expected) in [
+        ("/Cluster", "a b", "Cluster is not a name or an ARN"),
+        ("/Cluster", &*long, "Cluster is not a name or an ARN"),
+        ("/ContainerInstance", "arn:\naws", "ContainerInstance is not a name or an ARN"),
+        ("/WaitsFor", "\u{202e}", "WaitsFor is not a name or an ARN"),
+        ("/WaitsFor", "", "WaitsFor is missing or not a text"),
+        ("/Hook/Group", "a\u{1b}[2K", "the name of the group is not one"),
+        ("/Hook/Group", "", "the name of the group is not one"),
+        ("/Hook/Group", &*long, "the name of the group is not one"),
+        ("/Hook/Name", "a b", "the name of the hook is not one"),
+        ("/Hook/Token", &*long, "the token is not one"),
+        ("/Hook/Token", "a\nb", "the token is not one"),
+    ] {
+        assert_eq!(forged(pointer, value.into()), Err(format!("continuation: {expected}")), "{pointer}");
+    }
+    assert!(forged("/Hook/Group", "groups may have blanks, and umlauts: ö".into()).is_ok());
+}
+
+#[test]
+fn a_forged_continuation_has_not_begun_in_the_future() {
+    for field in ["FirstSeen", "DrainingSince"] {
+        let Ok(Command::Drain(drain)) = forged(&format!("/{field}"), "9999-01-01T00:00:00Z".into()) else {
+            panic!("{field}")
+        };
+        assert!(drain.first_seen <= now() && drain.draining_since.unwrap() <= now(), "{field}: {drain:?}");
+    }
+}
+
 #[test]
 fn what_needs_no_drain_is_passed_over_with_the_reason() {
     for (name, message, expected) in [

@@ -92,7 +92,7 @@ fn drain(drain: &Drain, continued: bool) -> Result<(), Violation> {
     for now in [Timestamp::MIN, now(), Timestamp::MAX] {
         let sight = Sight { presence: Presence::Absent, tasks: None, waited_for: None, membership: None };
         let _ = decide::next(drain, &sight, now, settings);
-        let _ = (decide::needs_heartbeat(drain, now, settings), decide::too_short(drain, settings));
+        let _ = (decide::needs_heartbeat(drain, None, now, settings), decide::too_short(drain, settings));
         let terms = drain.hook.as_ref().and_then(|hook| hook.terms.as_ref());
         let _ = terms.map(|terms| decide::held(terms, now));
     }

@@ -47,9 +47,9 @@ fn heartbeats_come_two_intervals_early_and_never_past_the_limit() {
     ] {
         let mut drain = drain();
         drain.hook.as_mut().unwrap().terms = terms;
-        assert_eq!(needs_heartbeat(&drain, at(second), &settings(&[])), expected, "{name}");
+        assert_eq!(needs_heartbeat(&drain, None, at(second), &settings(&[])), expected, "{name}");
     }
-    assert!(!needs_heartbeat(&hookless(), at(0), &settings(&[])), "no hook");
+    assert!(!needs_heartbeat(&hookless(), None, at(0), &settings(&[])), "no hook");
     // A pass that is lost comes back after the queue's visibility timeout: 180 s, of the urgent queue 90.
     for (name, until, interval, left, expected) in [
         ("short interval", None, "13", 203, false),
@@ -62,7 +62,7 @@ fn heartbeats_come_two_intervals_early_and_never_past_the_limit() {
         let mut drain = Drain { until, ..drain() };
         drain.hook.as_mut().unwrap().terms = Some(terms(7_200, left, 90_000));
         let settings = settings(&[("PASS_INTERVAL_SECONDS", interval)]);
-        assert_eq!(needs_heartbeat(&drain, at(0), &settings), expected, "{name}");
+        assert_eq!(needs_heartbeat(&drain, None, at(0), &settings), expected, "{name}");
     }
     assert_eq!(held(&terms(900, 900, 90_000), at(540)), terms(900, 1_440, 90_000));
     assert_eq!(held(&terms(900, 900, 1_000), at(540)), terms(900, 1_000, 1_000), "the limit holds");
@@ -90,5 +90,26 @@ fn a_hook_is_asked_after_where_the_instance_may_be_in_service_again() {
         ("a request", hookless(), Status::Active, 601, false),
     ] {
         assert_eq!(doubts_hook(&drain, &registered(status, 0), at(second)), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_later_drain_of_the_same_instance_is_reason_to_ask_whether_this_one_is_over() {
+    let mark = |second, token: Option<&str>| Mark {
+        pass: 1,
+        draining_since: at(second),
+        count: None,
+        until: None,
+        token: token.map(str::to_owned),
+    };
+    for (name, drain, other, expected) in [
+        ("no other", drain(), None, false),
+        ("of another hook, at the same time", drain(), Some(mark(60, Some("u"))), false),
+        ("much later", drain(), Some(mark(61, Some("u"))), true),
+        ("much later, but an operator's", drain(), Some(mark(61, None)), false),
+        ("an earlier one", drain(), Some(mark(-600, Some("u"))), false),
+        ("this one has no hook", hookless(), Some(mark(61, Some("u"))), false),
+    ] {
+        assert_eq!(needs_heartbeat(&drain, other.as_ref(), at(100), &settings(&[])), expected, "{name}");
     }
 }
