@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sns::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
 use aws_smithy_runtime_api::client::{
@@ -28,6 +28,7 @@ use tokio::{
 
 use crate::{
     plumbing::invocation,
+    record,
     scenario::Scenario,
     services::{self, Fate},
     wire,
@@ -108,6 +109,29 @@ impl FakeAws {
             .build()
     }
 
+    /// The configuration of a function by its name and environment, whose calls are written down where
+    /// [`record::FOLDER`] names a folder.
+    pub fn function_config(
+        &self,
+        function: &'static str,
+        variables: &[(&str, &str)],
+        retries: RetryConfig,
+        timeouts: TimeoutConfig,
+    ) -> SdkConfig {
+        if let Some(file) = record::file() {
+            let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let recorded = self.with(|world| world.record_calls(&file, variables.collect()));
+            if let Err(error) = recorded {
+                tracing::error!(%error, "calls cannot be written down");
+            }
+        }
+        let config = self.sdk_config_with(retries, timeouts).into_builder();
+        match AppName::new(function) {
+            Ok(name) => config.app_name(name).build(),
+            Err(_) => config.build(),
+        }
+    }
+
     /// One call, in the time that it takes. A call that is never answered never returns.
     pub(crate) async fn call(&self, path: &str, headers: &HeaderMap, body: &[u8]) -> Response<Bytes> {
         let half = self.with(|world| world.settings().latency) / BEFORE;
@@ -116,6 +140,7 @@ impl FakeAws {
             let request_id = names::uuid(&mut world.rng);
             match wire::read(path, headers, body) {
                 Ok(request) => {
+                    world.note_call(headers, &request);
                     let (answer, fate) = services::call(world, &request);
                     (wire::write(&request, answer, &request_id), fate)
                 }

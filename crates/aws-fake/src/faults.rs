@@ -46,6 +46,8 @@ pub enum FaultKind {
     ServerError,
     /// Refused for want of permission; no effect.
     AccessDenied,
+    /// Refused as wrong, in words that repeat the whole request; no effect.
+    Invalid,
     /// No effect, and no answer ever.
     TimeoutBefore,
     /// Done, but no answer ever.

@@ -13,7 +13,7 @@
 //! - `wire`: awsJson, awsQuery and EC2's dialect of it, CBOR
 //! - [`client`]: the World as an HTTP client; [`server`]: as a server, with `relay` for what leaves it
 //! - [`plumbing`]: SNS → SQS → Lambda in virtual time, for tests of a function
-//! - [`log`]: what a function logs during a test
+//! - [`log`]: what a function logs during a test; [`record`]: what it calls, for the tests of permissions
 //! - [`scenario`], [`settings`], [`faults`]: what a World begins with, and what goes wrong in it
 //! - `buckets`: the account's rate limits
 //! - [`options`]: the binary's command line
@@ -33,6 +33,7 @@ mod json;
 pub mod log;
 pub mod options;
 pub mod plumbing;
+pub mod record;
 mod relay;
 pub mod scenario;
 pub mod server;

@@ -29,6 +29,9 @@ pub struct Options {
     /// Instead of the scenario's latency, in milliseconds
     #[arg(long)]
     latency_ms: Option<u64>,
+    /// Where the calls of functions are written down, a line of JSON each
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     /// End when standard input does, so that a parent takes the server along however it ends
     #[arg(long)]
     pub(crate) exit_with_stdin: bool,

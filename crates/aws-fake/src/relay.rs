@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_eventbridge::{primitives::DateTime, types::PutEventsRequestEntry};
 use aws_sdk_sns::types::MessageAttributeValue;
 use aws_sdk_sns::{
@@ -14,6 +14,9 @@ use futures::future::join_all;
 use serde_json::Value;
 
 use crate::world::{Departure, Outgoing, names};
+
+/// Who notifies topics: lifecycle hooks.
+const AUTO_SCALING: &str = "autoscaling.amazonaws.com";
 
 /// Most entries of one `PutEvents`.
 const MOST_EVENTS: usize = 10;
@@ -28,7 +31,7 @@ pub(crate) struct Relay {
 impl Relay {
     pub(crate) fn new(sns_endpoint: Option<&str>, events_endpoint: Option<&str>) -> Self {
         Self {
-            sns: sns_endpoint.map(|url| aws_sdk_sns::Client::new(&config(url))),
+            sns: sns_endpoint.map(|url| aws_sdk_sns::Client::new(&in_role_of(AUTO_SCALING, &config(url)))),
             events: events_endpoint.map(|url| aws_sdk_eventbridge::Client::new(&config(url))),
         }
     }
@@ -77,6 +80,13 @@ impl Relay {
             Err(error) => tracing::error!(error = %DisplayErrorContext(error), "putting events failed"),
         }
     }
+}
+
+/// The same for who publishes in a role, so that the calls of the other side's record can be held against it.
+fn in_role_of(service: &'static str, config: &SdkConfig) -> SdkConfig {
+    let mut config = config.to_builder();
+    config.set_app_name(AppName::new(service).ok());
+    config.build()
 }
 
 fn config(endpoint: &str) -> SdkConfig {

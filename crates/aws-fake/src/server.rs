@@ -3,7 +3,7 @@
 //! `POST` is AWS; `GET /health`, `GET /history`, `GET /calls` and `GET /metrics` are for whoever watches;
 //! `PUT /script` is for what no call can bring about, a spot interruption for instance.
 
-use std::{convert::Infallible, io, io::Write, net::Ipv4Addr, thread, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, io, io::Write, net::Ipv4Addr, thread, time::Duration};
 
 use aws_smithy_async::time::{SystemTimeSource, TimeSource};
 use bytes::Bytes;
@@ -51,6 +51,9 @@ pub async fn serve(options: Options) -> Result<(), ServerError> {
     let scenario = options.scenario()?;
     let calendar = Calendar::starting(SystemTimeSource::new().now());
     let fake = FakeAws::starting(scenario, calendar);
+    if let Some(file) = &options.record {
+        fake.with(|world| world.record_calls(file, BTreeMap::new()))?;
+    }
     let relay = Relay::new(options.sns_endpoint.as_deref(), options.events_endpoint.as_deref());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
     let mut terminated = signal(SignalKind::terminate())?;

@@ -6,6 +6,9 @@
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
 use serde_json::Value;
 
+/// Reasons that an error names: an event may hold any number of records, and Lambda logs the error.
+const TOLD: usize = 10;
+
 /// A record, or a whole event, that cannot be read. Never quotes the message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {reason}")]
@@ -72,7 +75,10 @@ impl Envelope {
     /// error if any failed, so that the asynchronous event is retried and then kept aside.
     pub fn answer(&self, failed: &[(usize, String)]) -> Result<Value, String> {
         let whole = || {
-            let lines: Vec<_> = failed.iter().map(|(_, reason)| reason.as_str()).collect();
+            let mut lines: Vec<_> = failed.iter().take(TOLD).map(|(_, reason)| reason.clone()).collect();
+            if failed.len() > TOLD {
+                lines.push(format!("and {} more", failed.len() - TOLD));
+            }
             Err(lines.join("; "))
         };
         if !self.batch {
@@ -92,6 +98,14 @@ impl Envelope {
         answer.batch_item_failures = items;
         serde_json::to_value(answer).map_err(|error| error.to_string())
     }
+}
+
+/// The name of a kind of event, for a line of the log: what is longer than AWS's own, or has other characters, is not one,
+/// and stays out of it.
+#[must_use]
+pub fn kind_name(text: &str) -> &str {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b" -_:.".contains(&byte);
+    if text.len() <= 60 && text.bytes().all(is_name) { text } else { "one without a name" }
 }
 
 fn malformed(place: &str, reason: impl Into<String>) -> Malformed {
@@ -214,6 +228,21 @@ mod tests {
     }
 
     #[test]
+    fn only_a_name_is_named() {
+        const NONE: &str = "one without a name";
+        for (text, expected) in [
+            ("EC2 Instance Rebalance Recommendation", "EC2 Instance Rebalance Recommendation"),
+            ("autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_LAUNCH"),
+            (&"x".repeat(61), NONE),
+            ("two\nlines", NONE),
+            ("\u{202e}", NONE),
+            (r#""quoted""#, NONE),
+        ] {
+            assert_eq!(kind_name(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_event_fails_as_a_whole() {
         for (event, expected) in [
             (json!([1]), "event: is not a JSON object"),
@@ -236,6 +265,12 @@ mod tests {
             ("SNS, none", json!({"Records": [sns("{}")]}), vec![], Ok(Value::Null)),
             ("SNS, one", json!({"Records": [sns("{}")]}), vec![failure(0)], Err("no 0".to_owned())),
             ("EventBridge, one", json!({"source": "x"}), vec![failure(0)], Err("no 0".to_owned())),
+            (
+                "SNS, too many to name",
+                json!({"Records": [sns("{}")]}),
+                vec![failure(0); 1_000],
+                Err(format!("{}and 990 more", "no 0; ".repeat(10))),
+            ),
         ] {
             assert_eq!(open(event).unwrap().answer(&failed), expected, "{name}");
         }

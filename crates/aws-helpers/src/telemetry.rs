@@ -3,8 +3,11 @@
 //!
 //! The runtime's own subscriber writes no timestamp (so Lambda files every line under INFO) and loses
 //! the request id above INFO, where it filters out the span that carries it.
+//!
+//! A line is one line, and looks like what it is, whatever a message of somebody else's brought into it: what JSON does not
+//! escape and a terminal obeys is escaped as well, and a long text is cut.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -30,7 +33,8 @@ pub fn install(function: &'static str) {
     let _ = subscriber.try_init();
 }
 
-fn subscriber<W>(function: &'static str, level: Option<&str>, writer: W) -> impl Subscriber + Send + Sync
+/// What [`install`] installs, for any writer: for tests of what a function logs. `level` is one of Lambda's words.
+pub fn subscriber<W>(function: &'static str, level: Option<&str>, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -67,6 +71,34 @@ fn admitted(function: &str, level: LevelFilter) -> FilterFn<impl Fn(&Metadata<'_
     })
 }
 
+/// Most bytes of a text in a line. A name of AWS's has 2,048 at most, an explanation of ours some hundred.
+const LONGEST: usize = 4_096;
+
+/// A text, cut where it is too long.
+fn cut(text: &str) -> String {
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    format!("{}… ({} bytes)", text.get(..end).unwrap_or_default(), text.len())
+}
+
+/// A JSON text in which nothing is left that a terminal obeys, or that lets a text look like another: JSON itself escapes
+/// what is below the blank, but not DEL, the second set of control characters, other line ends, and marks of direction.
+fn readable(json: &str) -> String {
+    let obeyed = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if obeyed(c) {
+            // Writing into a text does not fail.
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
 struct Lines {
     function: &'static str,
 }
@@ -83,12 +115,9 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         if event.metadata().target() == emf::TARGET {
-            let mut fields = Map::new();
-            event.record(&mut Fields(&mut fields));
-            return match fields.get("message") {
-                Some(Value::String(document)) => writeln!(writer, "{document}"),
-                _ => Ok(()),
-            };
+            let mut document = Document::default();
+            event.record(&mut document);
+            return writeln!(writer, "{}", document.0);
         }
         let mut timestamp = String::new();
         SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
@@ -105,7 +134,7 @@ where
         }
         event.record(&mut Fields(&mut line));
         line.entry("message").or_insert_with(|| event.metadata().target().into());
-        writeln!(writer, "{}", Value::Object(line))
+        writeln!(writer, "{}", readable(&Value::Object(line).to_string()))
     }
 }
 
@@ -119,10 +148,10 @@ impl Fields<'_> {
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.put(field, cut(&format!("{value:?}")));
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.put(field, cut(value));
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.put(field, value);
@@ -138,9 +167,22 @@ impl Visit for Fields<'_> {
     }
 }
 
+/// A document of metrics, as it is.
+#[derive(Default)]
+struct Document(String);
+
+impl Visit for Document {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
@@ -228,6 +270,32 @@ mod tests {
             let written = written(level, || document.log());
             assert_eq!(written.lines().collect::<Vec<_>>(), document.lines(), "{level:?}");
         }
+    }
+
+    #[test]
+    fn a_line_stays_one_line_that_looks_like_what_it_is() {
+        let forged = "a\n{\"level\":\"INFO\"}\r\u{1b}[2K\u{7f}\u{85}\u{9b}31m\u{2028}\u{202e}\u{2066}ö";
+        let text = written(None, || {
+            tracing::info!(target: "a_function", forged, "forged: {forged}");
+            tracing::info!(target: "a_function", debugged = ?forged, "the same");
+        });
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let hidden = |c: char| c.is_control() && c != '\n' || ('\u{2028}'..='\u{2069}').contains(&c);
+        assert!(!text.contains(hidden), "{text:?}");
+        let line: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        assert_eq!(
+            (&line["forged"], &line["message"]),
+            (&json!(forged), &json!(format!("forged: {forged}")))
+        );
+    }
+
+    #[test]
+    fn a_long_text_is_cut() {
+        let long = "ö".repeat(100_000);
+        let text = written(None, || tracing::info!(target: "a_function", long, other = ?long, "{long}"));
+        assert!(text.len() < 3 * (LONGEST + 30) + 200, "{}", text.len());
+        assert!(text.contains("ö… (200000 bytes)"), "{text}");
+        assert_eq!(cut(&"x".repeat(LONGEST)).len(), LONGEST);
     }
 
     #[test]

@@ -92,7 +92,8 @@ fn is_name(word: &str) -> bool {
         None => word,
     };
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    (1..=255).contains(&name.len()) && name.bytes().all(valid)
+    let is_text = word.len() <= 512 && word.bytes().all(|byte| byte.is_ascii_graphic());
+    is_text && (1..=255).contains(&name.len()) && name.bytes().all(valid)
 }
 
 #[cfg(test)]
@@ -135,6 +136,10 @@ mod tests {
             (json!({"ECSClusterName": 5}), error("tick: ECSClusterName is not the name or ARN of a cluster")),
             (
                 json!({"ECSClusterName": "a b"}),
+                error("tick: ECSClusterName is not the name or ARN of a cluster"),
+            ),
+            (
+                json!({"ECSClusterName": "arn:a\nb:cluster/prod"}),
                 error("tick: ECSClusterName is not the name or ARN of a cluster"),
             ),
             (

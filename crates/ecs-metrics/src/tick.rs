@@ -127,10 +127,14 @@ impl EcsMetrics {
     }
 }
 
-/// Says which clusters are missing, if any are.
+/// Names of missing clusters in a line of the log: an event may name any number of them.
+const NAMED: usize = 10;
+
+/// Says which clusters are missing, if any are: the first of them.
 pub(crate) fn name_missing(missing: &[String]) {
     if !missing.is_empty() {
-        tracing::warn!(clusters = missing.join(", "), "ECS does not know clusters of this name");
+        let clusters = missing.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        tracing::warn!(clusters, missing = missing.len(), "ECS does not know clusters of this name");
     }
 }
 

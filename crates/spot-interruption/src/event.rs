@@ -1,7 +1,7 @@
 //! A raw inner message → a [`Command`]. What is no notice of EC2's is skipped with a reason, and only what is
 //! broken is an error.
 
-use aws_helpers::envelope::BadMessage;
+use aws_helpers::envelope::{BadMessage, kind_name};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -82,15 +82,10 @@ pub fn classify(message: &Value, now: Timestamp) -> Result<Command, BadMessage> 
             notice(message, "rebalance recommendation", Kind::Rebalance, now)
         }
         (_, Some(detail_type)) => {
-            Ok(Command::Skip(format!("event is no spot notice: {}", word(detail_type))))
+            Ok(Command::Skip(format!("event is no spot notice: {}", kind_name(detail_type))))
         }
         _ => Ok(Command::Skip("no event of EC2's".to_owned())),
     }
-}
-
-/// The name of a kind of event: what is longer than AWS's own is not one, and stays out of the log.
-fn word(text: &str) -> &str {
-    if text.len() <= 60 { text } else { "one without a name" }
 }
 
 fn notice(message: &Value, told: &'static str, kind: Kind, now: Timestamp) -> Result<Command, BadMessage> {

@@ -126,8 +126,10 @@ impl Handover<'_> {
             }
         };
         let groups = decide::target_groups(sight.target_groups.as_deref().unwrap_or_default());
-        for word in &groups.refused {
-            tracing::error!(instance, word, "the tag holds what is no ARN of a target group");
+        if !groups.refused.is_empty() {
+            // Not which: values of tags are not for the log. The notice says it.
+            let words = groups.refused.len();
+            tracing::error!(instance, words, "the tag holds what is no ARN of a target group");
         }
         self.note(|report| report.seen(&groups));
         join_all(groups.arns.iter().map(|arn| self.deregister_from(arn))).await;

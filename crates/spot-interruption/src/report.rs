@@ -124,13 +124,20 @@ impl Report {
         }
     }
 
-    /// What failed and may succeed when it is done again.
+    /// What failed and may succeed when it is done again. Target groups are counted: the log has a line for each, and
+    /// their list is the value of a tag.
     #[must_use]
     pub fn to_be_done_again(&self) -> Vec<String> {
-        let notice = self.notice.iter().map(|step| ("the notice".to_owned(), step));
-        let steps = self.steps().into_iter().chain(notice);
-        let failed = steps.filter(|(_, step)| step.fault().is_some_and(decide::may_succeed_again));
-        failed.map(|(what, _)| what).collect()
+        let may = |step: &Step| step.fault().is_some_and(decide::may_succeed_again);
+        let groups = match self.targets.iter().filter(|(_, step)| may(step)).count() {
+            0 => None,
+            1 => Some("1 target group".to_owned()),
+            n => Some(format!("{n} target groups")),
+        };
+        let request = may(&self.request).then(|| "drain request".to_owned());
+        let look = may(&self.look).then(|| format!("tag {}", self.tag));
+        let notice = self.notice.as_ref().filter(|step| may(step)).map(|_| "the notice".to_owned());
+        [request, look, groups, notice].into_iter().flatten().collect()
     }
 
     fn steps(&self) -> Vec<(String, &Step)> {

@@ -69,7 +69,7 @@ pub fn classify(message: &Value, now: Timestamp) -> Result<Command, BadMessage> 
     match (text("/source"), detail_type) {
         (Some("aws.events" | "aws.scheduler"), "Scheduled Event") => {
             let frame = frame("scheduled event", message, now)?;
-            let id = required("scheduled event", message, "/id", "id")?;
+            let id = event_id("scheduled event", message)?;
             run(message.get("detail").unwrap_or(&Value::Null), frame, Some(id))
         }
         (Some("aws.ec2"), "AWS API Call via CloudTrail") => launch(message, now),
@@ -109,7 +109,7 @@ fn launch(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
     let items = detail.pointer("/responseElements/instancesSet/items").and_then(Value::as_array);
     let ids = items.into_iter().flatten().filter_map(|item| item.get("instanceId")?.as_str());
     Ok(Command::Launch(Launch {
-        id: required(KIND, message, "/id", "id")?,
+        id: event_id(KIND, message)?,
         trail_id: text("/eventID").map(str::to_owned),
         frame: frame(KIND, message, now)?,
         instances: ids.filter(|id| is_instance(id)).map(str::to_owned).collect(),
@@ -125,6 +125,19 @@ fn required(
 ) -> Result<String, BadMessage> {
     let text = message.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
     text.map(str::to_owned).ok_or(BadMessage { kind, field, problem: "is missing or not a text" })
+}
+
+/// The event's id, a UUID. It becomes the key of an item, which takes 2,048 bytes, and stands in the log: so it must look
+/// like an id.
+fn event_id(kind: &'static str, message: &Value) -> Result<String, BadMessage> {
+    let id = required(kind, message, "/id", "id")?;
+    let valid =
+        id.len() <= 100 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if valid {
+        Ok(id)
+    } else {
+        Err(BadMessage { kind, field: "id", problem: "is not an id (letters, digits, -_.)" })
+    }
 }
 
 /// The event's time, account and region. A time ahead of the clock would let a grace pass that has not.

@@ -104,9 +104,11 @@ fn is_told(instance: &Instance, now: Timestamp) -> bool {
 /// Reads CloudTrail's `userIdentity`; none where it names nobody.
 #[must_use]
 pub fn identity(identity: &Value) -> Option<Owner> {
-    let text = |pointer: &str| {
-        identity.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-    };
+    // No name of AWS's has control characters, or is longer than an ARN may be (2,048): one that is would forge lines of the
+    // report, or make it larger than SNS takes.
+    let is_name = |text: &&str| (1..=2_048).contains(&text.len()) && !text.chars().any(char::is_control);
+    let text =
+        |pointer: &str| identity.pointer(pointer).and_then(Value::as_str).filter(is_name).map(str::to_owned);
     let kind = text("/type").unwrap_or_default();
     let from_arn = || text("/arn").and_then(|arn| arn.rsplit_once('/').map(|(_, name)| name.to_owned()));
     let name = match kind.as_str() {

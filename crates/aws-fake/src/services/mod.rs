@@ -26,6 +26,7 @@ mod group_tags;
 mod hooks;
 mod load_balancing;
 mod sns;
+pub(crate) mod subject;
 
 /// What becomes of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,7 @@ fn answer(world: &mut World, request: &Request, fault: Option<FaultKind>) -> Ans
         Some(FaultKind::Throttle) => Err(throttled(request.service)),
         Some(FaultKind::ServerError) => Err(server_error(request.service)),
         Some(FaultKind::AccessDenied) => Err(denied(request)),
+        Some(FaultKind::Invalid) => Err(invalid(request)),
         Some(FaultKind::TimeoutBefore | FaultKind::KillBefore) => Ok(Value::Null),
         _ if world.settings.throttling && !world.buckets.take(bucket, world.now) => {
             Err(throttled(request.service))
@@ -166,6 +168,25 @@ fn denied(request: &Request) -> ApiError {
     };
     let message = format!("User is not authorized to perform: {prefix}:{}", request.operation);
     ApiError { status: 403, code: code.to_owned(), message }
+}
+
+/// What validation says, at its most talkative: the value that it refuses, which is all that was sent.
+fn invalid(request: &Request) -> ApiError {
+    let code = match request.service {
+        Service::Ecs => "InvalidParameterException",
+        Service::AutoScaling | Service::LoadBalancing => "ValidationError",
+        Service::Sns => "InvalidParameter",
+        Service::Ec2 => "InvalidParameterValue",
+        Service::CloudTrail | Service::DynamoDb => "ValidationException",
+        Service::CloudWatch => "InvalidParameterValueException",
+    };
+    let sent = match &request.parameters {
+        Parameters::Json(parameters) => parameters.to_string(),
+        Parameters::Raw(raw) => raw.read::<Value>().unwrap_or_default().to_string(),
+    };
+    let said =
+        format!("1 validation error detected: Value '{sent}' at 'request' failed to satisfy constraint");
+    ApiError::refused(code, said)
 }
 
 /// An operation's input. AWS's services are made from models, and so refuse what is not in them: unknown

@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng, rngs::SmallRng};
 use crate::{
     buckets::Buckets,
     faults::{Fault, Faults},
+    record::Recorder,
     settings::Settings,
 };
 
@@ -115,6 +116,7 @@ pub struct World {
     /// By ARN.
     pub(crate) target_groups: BTreeMap<String, TargetGroup>,
     pub(crate) published: Vec<Published>,
+    pub(crate) recorder: Option<Recorder>,
     /// Ordered by moment, then by the order in which things were put down.
     agenda: BTreeMap<(Moment, u64), Happening>,
     written: u64,
@@ -140,6 +142,7 @@ impl World {
             metrics: MetricStore::default(),
             target_groups: BTreeMap::new(),
             published: Vec::new(),
+            recorder: None,
             settings,
             faults,
             buckets: Buckets::default(),

@@ -70,14 +70,10 @@ pub(crate) fn long_drain(cold: bool) -> Run {
 impl Run {
     pub(crate) fn new(scenario: Scenario, wiring: Wiring) -> Self {
         let fake = FakeAws::new(scenario);
-        let config = fake.sdk_config_with(sdk::retries(), sdk::timeouts());
         let topic = aws_fake::world::names::topic_arn(TOPIC);
-        let variables: Variables = wiring
-            .variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .chain([("DRAIN_TOPIC_ARN".to_owned(), topic)])
-            .collect();
+        let variables = [wiring.variables.as_slice(), &[("DRAIN_TOPIC_ARN", topic.as_str())]].concat();
+        let config = fake.function_config("ecs-drainer", &variables, sdk::retries(), sdk::timeouts());
+        let variables: Variables = variables.into_iter().collect();
         let settings = Settings::read(&variables).unwrap();
         let clients = Clients::new(&config);
         let environment = move || Rc::new(Drainer::new(settings.clone(), clients.clone(), &config));

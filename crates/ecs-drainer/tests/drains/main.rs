@@ -8,6 +8,7 @@ mod everyday;
 mod faults;
 mod harness;
 mod hooks;
+mod hostile;
 mod instances;
 mod scale;
 mod settings;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_fake::client::FakeAws;
 use aws_fake::log::Log;
 use aws_fake::scenario::{ClusterPlan, Scenario};
@@ -32,6 +33,7 @@ pub(crate) const METRICS: usize = 4;
 pub(crate) struct World {
     pub(crate) fake: FakeAws,
     settings: Settings,
+    config: SdkConfig,
     idle: Rc<RefCell<Vec<EcsMetrics>>>,
     slots: Rc<Semaphore>,
 }
@@ -58,17 +60,19 @@ pub(crate) fn at(second: i64) -> Timestamp {
 
 impl World {
     pub(crate) fn new(scenario: Scenario, variables: &[(&str, &str)]) -> Self {
-        let variables = [("LEASE_TABLE", "lease")].iter().chain(variables).copied().collect();
+        let variables = [&[("LEASE_TABLE", "lease")], variables].concat();
+        let fake = FakeAws::new(scenario);
         Self {
-            fake: FakeAws::new(scenario),
-            settings: Settings::read(&variables).unwrap(),
+            config: fake.function_config("ecs-metrics", &variables, sdk::retries(), sdk::timeouts()),
+            fake,
+            settings: Settings::read(&variables.into_iter().collect()).unwrap(),
             idle: Rc::default(),
             slots: Rc::new(Semaphore::new(CONCURRENCY)),
         }
     }
 
     pub(crate) fn environment(&self) -> EcsMetrics {
-        EcsMetrics::new(self.settings.clone(), &self.fake.sdk_config_with(sdk::retries(), sdk::timeouts()))
+        EcsMetrics::new(self.settings.clone(), &self.config)
     }
 
     /// Invokes the function as Lambda does: in an idle environment or a new one, two at a time.

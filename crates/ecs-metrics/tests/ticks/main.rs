@@ -5,6 +5,7 @@
 mod extras;
 mod faults;
 mod harness;
+mod hostile;
 mod minutes;
 mod scale;
 mod single;

@@ -65,7 +65,12 @@ fn answers(opened: &Envelope, batch: bool, ids: &[Option<&str>]) -> Result<(), V
                 let items: Vec<Value> = ids.into_iter().map(|id| json!({"itemIdentifier": id})).collect();
                 Ok(json!({"batchItemFailures": items}))
             }
-            _ => Err(told.iter().map(|(_, reason)| reason.as_str()).collect::<Vec<_>>().join("; ")),
+            _ => {
+                let mut reasons: Vec<String> =
+                    told.iter().take(10).map(|(_, reason)| reason.clone()).collect();
+                reasons.extend((told.len() > 10).then(|| format!("and {} more", told.len() - 10)));
+                Err(reasons.join("; "))
+            }
         };
         let answer = opened.answer(&told);
         holds(answer == expected, || format!("answer to {failed:?} is {answer:?}"))?;

@@ -132,7 +132,7 @@ fn a_mails_head_is_by_what_ec2_does() {
 #[test]
 fn what_may_succeed_is_to_be_done_again() {
     use FaultKind::{Denied, Gone, Invalid, Throttled, Unavailable};
-    let target = format!("target group {A}");
+    let target = "1 target group";
     for (name, request, look, target_group, notice, expected) in [
         ("all done", Step::Done, Step::Done, Step::Done, Some(Step::Done), vec![]),
         ("nobody to tell", Step::Done, Step::Done, Step::Done, None, vec![]),
@@ -143,7 +143,7 @@ fn what_may_succeed_is_to_be_done_again() {
             failed(Unavailable),
             failed(Throttled),
             Some(failed(Unavailable)),
-            vec!["drain request", "tag groups", &*target, "the notice"],
+            vec!["drain request", "tag groups", target, "the notice"],
         ),
         (
             "the request alone",
@@ -154,13 +154,15 @@ fn what_may_succeed_is_to_be_done_again() {
             vec!["drain request"],
         ),
         ("the tag alone", Step::Done, failed(Throttled), Step::Done, Some(Step::Done), vec!["tag groups"]),
-        ("the target group alone", Step::Done, Step::Done, failed(Throttled), None, vec![&*target]),
+        ("the target group alone", Step::Done, Step::Done, failed(Throttled), None, vec![target]),
         ("the notice alone", Step::Done, Step::Done, Step::Done, Some(failed(Throttled)), vec!["the notice"]),
     ] {
         let mut report = with(&[(A, target_group)], &[], request);
         (report.look, report.notice) = (look, notice);
         assert_eq!(report.to_be_done_again(), expected, "{name}");
     }
+    let both = with(&[(A, failed(Throttled)), (B, failed(Unavailable))], &[], Step::Done);
+    assert_eq!(both.to_be_done_again(), ["2 target groups"], "counted, not listed");
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn passing(kind: FaultKind) -> Vec<Row> {
             deregistered: false,
             told: Some(8_100),
             groups: "NOT YET, still being tried",
-            again: "target group",
+            again: "2 target groups",
             over: 24_100,
             ..Row::default()
         },
@@ -163,7 +163,7 @@ fn for_good() -> Vec<Row> {
             blows: vec![(0, DEREGISTER, Calls::All, TimeoutAfter)],
             told: Some(8_100),
             groups: "NOT YET, still being tried",
-            again: "target group",
+            again: "2 target groups",
             over: 24_100,
             ..Row::default()
         },

@@ -99,8 +99,8 @@ async fn a_tag_that_is_wrong_in_part_is_right_in_the_rest() {
     ]);
     let (_, notice) = &run.notices()[0];
     assert_eq!((&notice["problems"], &outcome.done()["problems"]), (&problems, &problems));
-    let word = &run.logged("the tag holds what is no ARN of a target group")[0];
-    assert_eq!((&word["level"], &word["word"]), (&json!("ERROR"), &json!("web")));
+    let words = &run.logged("the tag holds what is no ARN of a target group")[0];
+    assert_eq!((&words["level"], &words["words"]), (&json!("ERROR"), &json!(1)), "how many, not which");
     let gone = &run.logged("not deregistered")[0];
     assert_eq!((&gone["kind"], &gone["targetGroup"]), (&json!("Gone"), &json!(arn("gone"))));
 }

@@ -64,10 +64,11 @@ impl Run {
     /// The function in a world with both topics.
     pub(crate) fn with(scenario: Scenario, variables: &[(&str, &str)]) -> Self {
         let fake = FakeAws::new(scenario.topic(DRAIN).topic(OPERATIONS));
-        let config = fake.sdk_config_with(sdk::retries(), sdk::timeouts());
         let topics = [DRAIN, OPERATIONS].map(names::topic_arn);
         let needed = [("DRAIN_TOPIC_ARN", topics[0].as_str()), ("NOTICE_TOPIC_ARN", &topics[1])];
-        let variables: Variables = needed.iter().chain(variables).copied().collect();
+        let variables = [&needed, variables].concat();
+        let config = fake.function_config("spot-interruption", &variables, sdk::retries(), sdk::timeouts());
+        let variables: Variables = variables.into_iter().collect();
         let settings = Settings::read(&variables).unwrap();
         let spot = Spot::new(settings, Clients::new(&config), &config);
         let (log, logging) = Log::of("spot_interruption");

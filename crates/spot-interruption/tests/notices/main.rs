@@ -8,4 +8,5 @@ mod calls;
 mod everyday;
 mod faults;
 mod harness;
+mod hostile;
 mod scale;

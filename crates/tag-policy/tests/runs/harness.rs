@@ -72,10 +72,10 @@ impl World {
 
     pub(crate) fn with(scenario: Scenario, variables: &[(&str, &str)]) -> Self {
         let fake = FakeAws::new(scenario);
-        let config = fake.sdk_config_with(sdk::retries(), sdk::timeouts());
         let topic = names::topic_arn(TOPIC);
-        let needed = [("STATE_TABLE", STATE), ("REPORT_TOPIC_ARN", topic.as_str())];
-        let settings = Settings::read(&needed.iter().chain(variables).copied().collect()).unwrap();
+        let variables = [&[("STATE_TABLE", STATE), ("REPORT_TOPIC_ARN", topic.as_str())], variables].concat();
+        let config = fake.function_config("tag-policy", &variables, sdk::retries(), sdk::timeouts());
+        let settings = Settings::read(&variables.into_iter().collect()).unwrap();
         let policy = TagPolicy::new(settings, Clients::new(&config), &config);
         Self { fake, policy }
     }

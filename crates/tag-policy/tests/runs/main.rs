@@ -12,6 +12,7 @@ mod calls;
 mod everyday;
 mod faults;
 mod harness;
+mod hostile;
 mod launches;
 mod owners;
 mod untagged;

@@ -18,6 +18,8 @@ mod put;
 mod read;
 mod statistics;
 
+pub(super) use put::namespace_of;
+
 type Operation = fn(&mut World, &Raw) -> Answer;
 
 pub(super) fn find(operation: &str) -> Option<(Bucket, Operation)> {

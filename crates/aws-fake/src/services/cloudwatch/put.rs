@@ -61,6 +61,11 @@ struct StatisticSet {
     maximum: Option<f64>,
 }
 
+/// The namespace that data are put into, which permissions may depend on.
+pub(in crate::services) fn namespace_of(parameters: &Raw) -> Option<String> {
+    parameters.read::<Put>().ok()?.namespace
+}
+
 pub(super) fn put(world: &mut World, parameters: &Raw) -> Answer {
     if parameters.sent > LONGEST {
         let message = format!("The request has {} bytes; {LONGEST} are allowed.", parameters.sent);
