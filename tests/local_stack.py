@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from build import architecture, build
 from environment import DEBUG, LOCAL, ROOT, clean_environment, client_settings
@@ -36,7 +37,7 @@ READY_SECONDS = 30
 DEPLOY_SECONDS = 120
 DEMO = ROOT / "crates" / "aws-fake" / "scenarios" / "demo.json"
 # Only what the template needs: the emulator starts faster, and opens no other ports.
-EMULATED = "cloudformation,s3,iam,sts,lambda,sns,sqs,events,logs,dynamodb,cloudwatch,states"
+EMULATED = "cloudformation,s3,iam,kms,sts,lambda,sns,sqs,events,logs,dynamodb,cloudwatch,states"
 # These services are the fake's, for the functions and for the AWS command line alike.
 FAKED = {
     "ecs": "AWS_ENDPOINT_URL_ECS",
@@ -46,6 +47,11 @@ FAKED = {
     "cloudwatch": "AWS_ENDPOINT_URL_CLOUDWATCH",
     "elbv2": "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
 }
+# Files in the run's folder: what was called of the emulator, and of the fake, and the policies of the roles meanwhile.
+CALLS = ("calls-emulator.jsonl", "calls-fake.jsonl")
+POLICIES = "policies.json"
+# The folders of this process's stacks.
+RUNS: list[Path] = []
 # What only the metric writer calls of the fake, and what only reads what it has written.
 METRICS_CALLS = {"DescribeClusters", "PutMetricData", "GetMetricData", "ListMetrics"}
 
@@ -73,7 +79,7 @@ class Stack:
         events, name = self.client("events"), self.outputs[f"{function}Name"]
         rules = [rule["Name"] for rule in events.list_rules()["Rules"] if "ScheduleExpression" in rule]
         targets = [target["Arn"] for rule in rules for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
-        (arn,) = [target for target in targets if target.endswith(f":function:{name}")]
+        (arn,) = [target for target in targets if target.endswith(f":function:{name}:live")]
         self.client("lambda").invoke(FunctionName=arn, InvocationType="Event", Payload=json.dumps(event).encode())
 
     def play(self, action: str, instance: str) -> None:
@@ -128,6 +134,7 @@ def local_stack(
     run = LOCAL / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     run.mkdir(parents=True)
     (run / "empty.toml").touch()
+    RUNS.append(run)
     with children() as register:
         with step(say, f"build ({architecture()})"):
             built = build(run, register, say, quick)
@@ -137,6 +144,8 @@ def local_stack(
             deploy(stack, built, parameters, register)
         say(f"{time.monotonic() - began:6.1f} s  ready")
         yield stack
+        with contextlib.suppress(ClientError):  # deleted meanwhile
+            keep_policies(stack)
     shutil.rmtree(run / "tmp", ignore_errors=True)  # the emulator's copies of the function; the logs stay
 
 
@@ -165,7 +174,8 @@ def start(run: Path, register: Register, world: Mapping[str, Any]) -> Stack:
     demo, scenario = json.loads(DEMO.read_text()), run / "scenario.json"
     scenario.write_text(json.dumps({**demo, **world, "settings": {**demo["settings"], **world.get("settings", {})}}))
     endpoints = ["--sns-endpoint", emulator, "--events-endpoint", emulator]
-    fake = start_fake(run, environment, register, *endpoints, scenario=scenario)
+    recorded = ["--record", str(run / CALLS[1])]
+    fake = start_fake(run, environment, register, *endpoints, *recorded, scenario=scenario)
     environment |= {variable: fake for variable in FAKED.values()}
 
     scratch, mailbox, output = (run / name for name in ("tmp", "mail", "output"))
@@ -182,6 +192,7 @@ def start(run: Path, register: Register, world: Mapping[str, Any]) -> Stack:
         "TMPDIR": str(scratch),
         "MAILBOX": str(mailbox),
         "OUTPUT": str(output),
+        "CALLS": str(run / CALLS[0]),
     }
     program = [python, ROOT / "tests" / "ministack_as_aws.py"]
     ministack = register(Child(program, environment | settings, run / "ministack.log", run))
@@ -227,9 +238,31 @@ def deploy(stack: Stack, built: Path, parameters: Mapping[str, object], register
 
     described = stack.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     stack.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    keep_policies(stack)
     # MiniStack's CloudFormation passes over RecursiveLoop, and its Lambda would cut the loop after 16 passes.
     name = stack.outputs["EcsDrainerName"]
     stack.client("lambda").put_function_recursion_config(FunctionName=name, RecursiveLoop="Allow")
+
+
+def keep_policies(stack: Stack) -> None:
+    """Writes down what the emulator has made of the roles' policies, by the roles' names in the template.
+
+    An update may change them: what was granted at any time is kept.
+    """
+    file = stack.logs / POLICIES
+    policies: dict[str, list[Any]] = json.loads(file.read_text()) if file.exists() else {}
+    iam, pages = stack.emulated("iam"), stack.client("cloudformation").get_paginator("list_stack_resources")
+    made = [one for page in pages.paginate(StackName=STACK_NAME) for one in page["StackResourceSummaries"]]
+    for role in made:
+        if role["ResourceType"] == "AWS::IAM::Role":
+            name = role["PhysicalResourceId"]
+            documents = (
+                iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+                for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+            )
+            granted = policies.setdefault(role["LogicalResourceId"], [])
+            granted += [part for document in documents for part in document["Statement"] if part not in granted]
+    file.write_text(json.dumps(policies))
 
 
 def sent_now(sample: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,10 @@
 MiniStack refuses PutEvents with a source of `aws.…`, as AWS does. The events of ECS, Auto Scaling and EC2 come from
 our fake, which is AWS here, and the deployed rules shall see them as they are. MiniStack also drops what a topic sends
 to addresses; here it becomes files in the folder that MAILBOX names. It logs what a function prints when the invocation is
-over; here that is in the folder OUTPUT at once. And its conditions do not know Fn::Join and Fn::Split.
+over; here that is in the folder OUTPUT at once. Its conditions do not know Fn::Join and Fn::Split, and SAM hears nothing of
+its parameters. It keeps what fails of a function, and not of its aliases. It knows no saved queries and no alarms on
+expressions, and would refuse the whole stack for them; here they are there, and never go off. And what is called goes to
+the file CALLS.
 
 Run with MiniStack's own Python.
 """
@@ -15,14 +18,18 @@ import os
 import signal
 import sys
 import threading
+import uuid
 from email.message import EmailMessage
 from pathlib import Path
 from typing import IO, Any
 
 from ministack import app
 from ministack.core.lambda_runtime import ProvidedWorker
-from ministack.services import eventbridge, sns
-from ministack.services.cloudformation import changesets, engine, handlers, stacks
+from ministack.services import eventbridge, lambda_svc, sns
+from ministack.services.cloudformation import changesets, engine, handlers, language_extensions, provisioners, stacks
+
+from ministack_calls import record_calls
+from ministack_code_deploy import know_code_deploy
 
 
 def allow_aws_sources() -> None:
@@ -109,6 +116,64 @@ def let_conditions_join() -> None:
         module._evaluate_conditions = evaluate_joined
 
 
+def keep_failures_of_aliases() -> None:
+    """Has an asynchronous invocation by an alias retried, and kept when it fails, as the alias's own configuration says."""
+    invoke = lambda_svc.invoke_async_with_retry
+    if invoke.__code__.co_varnames[:2] != ("func", "event"):
+        raise SystemExit("this version of MiniStack invokes in another way; see tests/ministack_as_aws.py")
+
+    def invoke_as_configured(function: dict[str, Any], event: dict[str, Any]) -> None:
+        known = lambda_svc._functions[function["config"]["FunctionName"]]["event_invoke_configs"]
+        invoke({**function, "event_invoke_config": next(iter(known.values()), None)}, event)
+
+    lambda_svc.invoke_async_with_retry = invoke_as_configured
+
+
+def allow_queries_and_expressions() -> None:
+    """Makes saved queries, of which only the id is kept, and alarms on expressions, which are kept as those of a metric."""
+    record, made = provisioners._cw_metric_alarm_record, provisioners._RESOURCE_HANDLERS
+    if record.__code__.co_varnames[:2] != ("name", "props") or "AWS::Logs::QueryDefinition" in made:
+        raise SystemExit("this version of MiniStack makes alarms or queries in another way; see tests/ministack_as_aws.py")
+
+    def recorded(name: str, properties: dict[str, Any]) -> Any:
+        if "Metrics" in properties:
+            metric = {"Namespace": "expression", "MetricName": properties["Metrics"][0]["Expression"]}
+            properties = {**{key: value for key, value in properties.items() if key != "Metrics"}, **metric}
+        return record(name, properties)
+
+    def create(_logical_id: str, _properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
+        return str(uuid.uuid4()), {}
+
+    provisioners._cw_metric_alarm_record = recorded
+    made["AWS::Logs::QueryDefinition"] = {"create": create, "delete": lambda _id, _properties: None}
+
+
+def resolve_parameters() -> None:
+    """Puts parameters' values into the resources before SAM sees them, as AWS::LanguageExtensions does ("resolves parameters to
+    literal values during processing"): so SAM publishes a version of a function when only a parameter has changed.
+    """
+    apply = language_extensions.apply
+    if apply.__code__.co_varnames[:2] != ("template", "parameters"):
+        raise SystemExit("this version of MiniStack transforms in another way; see tests/ministack_as_aws.py")
+
+    def resolved(value: Any, parameters: dict[str, Any]) -> Any:
+        if isinstance(value, list):
+            return [resolved(part, parameters) for part in value]
+        if not isinstance(value, dict):
+            return value
+        if value.keys() == {"Ref"} and value["Ref"] in parameters:
+            return parameters[value["Ref"]]
+        return {key: resolved(part, parameters) for key, part in value.items()}
+
+    def apply_resolved(template: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+        lists = {name for name, one in template["Parameters"].items() if one["Type"] == "CommaDelimitedList"}
+        values = {name: value.split(",") if name in lists else value for name, value in parameters.items()}
+        applied = apply(template, parameters)
+        return {**applied, "Resources": resolved(applied["Resources"], values)}
+
+    language_extensions.apply = apply_resolved
+
+
 def end_with_parent() -> None:
     """Ends the whole process group, functions included, when standard input closes: the parent was killed."""
     sys.stdin.buffer.read()
@@ -120,5 +185,10 @@ if __name__ == "__main__":
     deliver_mail(Path(os.environ["MAILBOX"]))
     show_output(Path(os.environ["OUTPUT"]))
     let_conditions_join()
+    resolve_parameters()
+    know_code_deploy()
+    keep_failures_of_aliases()
+    allow_queries_and_expressions()
+    record_calls(Path(os.environ["CALLS"]))
     threading.Thread(target=end_with_parent, daemon=True).start()
     sys.exit(app.main())

@@ -1,4 +1,4 @@
-"""The metric writer's part of the template: permissions, the state machine, alarms, the dashboard."""
+"""The metric writer's part of the template: permissions, and the state machine."""
 
 from __future__ import annotations
 
@@ -8,16 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from environment import ROOT, clean_environment
 from test_template import PARAMETERS, RESOURCES, TEMPLATE, properties, statements
 
 MACHINE = ROOT / "statemachines" / "ecs-metrics.asl.json"
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
-LARGEST_DASHBOARD, OURS, COLUMNS = 500, 100, 24
-FIELDS = {"title", "region", "view", "stat", "period", "metrics"}
-PERIODS = {1, 5, 10, 20, 30, 60}
 
 
 def test_metrics_are_written_to_one_namespace() -> None:
@@ -82,7 +76,7 @@ def test_the_template_fills_the_state_machine() -> None:
     placeholders = set(re.findall(r"\$\{(\w+)\}", MACHINE.read_text()))
     substitutions = properties("EcsMetricsStateMachine")["DefinitionSubstitutions"]
     assert placeholders == substitutions.keys()
-    assert substitutions["FunctionArn"] == {"Fn::GetAtt": ["EcsMetrics", "Arn"]}
+    assert substitutions["FunctionArn"] == {"Ref": "EcsMetrics.Alias"}
     assert substitutions["PeriodSeconds"] == {"Ref": "EcsMetricsPeriodSeconds"}
 
 
@@ -103,87 +97,3 @@ def test_the_state_machine_is_one(tmp_path: Path) -> None:
         template.write_text(json.dumps({"Resources": {"Machine": machine}}))
         answer = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
         assert (answer.returncode != 0) == broken, answer.stdout + answer.stderr
-
-
-def alarms() -> dict[str, dict[str, Any]]:
-    """Of the metric writer, by their names, those of each cluster too."""
-    _, _, fragment = RESOURCES["Fn::ForEach::ClustersAlarmed"]
-    found = {**RESOURCES, **fragment}
-    return {
-        name: alarm
-        for name, alarm in found.items()
-        if isinstance(alarm, dict)
-        and alarm["Type"] == "AWS::CloudWatch::Alarm"
-        and name.startswith(("EcsMetrics", "PendingTasksOf", "NoSamplesOf"))
-    }
-
-
-def test_alarms_tell_the_topic_and_only_while_something_is_written() -> None:
-    assert len(alarms()) == 7
-    for name, alarm in alarms().items():
-        assert alarm["Condition"] in {"WritesMetrics", "WritesSelfMetrics", "AlarmsClusters"}, name
-        assert alarm["Properties"]["AlarmActions"]["Fn::If"][1] == [{"Ref": "AlarmTopicArn"}], name
-        silence = alarm["Properties"]["TreatMissingData"] == "breaching"
-        assert silence == (name in {"NoSamplesOf&{Cluster}Alarm", "EcsMetricsSilenceAlarm"}), name
-
-
-@pytest.mark.parametrize("period", PARAMETERS["EcsMetricsPeriodSeconds"]["AllowedValues"])
-def test_alarms_see_every_sample(period: str) -> None:
-    """The shortest period that has one, and that CloudWatch knows; for half a minute, and for a whole."""
-    seconds = TEMPLATE["Mappings"]["Periods"][period]
-    assert int(period) in PERIODS and seconds["Alarm"] == max(int(period), 10)
-    assert 30 <= seconds["Held"] * seconds["Alarm"] < 30 + seconds["Alarm"]
-    assert seconds["Silent"] * seconds["Alarm"] == max(60, 2 * int(period))
-
-
-def dashboard(**values: str) -> dict[str, Any]:
-    """The body with values filled in as CloudFormation does."""
-    text = properties("EcsMetricsDashboard")["DashboardBody"]["Fn::Sub"]
-    values = {"EcsMetricsNamespace": "ECS", "EcsMetricsPeriodSeconds": "5", "AWS::Region": "us-east-1", **values}
-    return json.loads(re.sub(r"\$\{([\w:]+)\}", lambda name: values.get(name[1], "x"), text))
-
-
-def test_the_dashboard_is_one() -> None:
-    body = dashboard()
-    assert 0 < len(body["widgets"]) <= OURS < LARGEST_DASHBOARD
-    taken: set[tuple[int, int]] = set()
-    for widget in body["widgets"]:
-        x, y, width, height = (widget[side] for side in ("x", "y", "width", "height"))
-        assert x + width <= COLUMNS, widget
-        squares = {(x + right, y + down) for right in range(width) for down in range(height)}
-        assert not taken & squares, f"lies on another one: {widget}"
-        taken |= squares
-        if widget["type"] == "metric":
-            check_graph(widget["properties"])
-
-
-def check_graph(graph: dict[str, Any]) -> None:
-    """A metric widget's fields: a search, or metrics with a statistic and a period."""
-    assert graph.keys() <= FIELDS and graph["view"] == "timeSeries" and graph["region"] == "us-east-1"
-    for metric in graph["metrics"]:
-        if isinstance(metric[0], dict):
-            search = r"""SEARCH\('\{"ECS",ClusterName\} MetricName="\w+"', 'Maximum', (\d+)\)"""
-            (period,) = re.fullmatch(search, metric[0]["expression"]).groups()  # type: ignore[union-attr]
-            assert int(period) in PERIODS
-        else:
-            namespace, name, dimension, value, *more = metric
-            assert namespace in {"ECS", "Fleetkeeper"} and dimension in {"ClusterName", "FunctionName"}
-            assert name and value
-            assert graph["period"] in PERIODS and (graph["stat"] or more)
-
-
-def test_the_dashboard_says_where_it_comes_from() -> None:
-    text = dashboard(**{"AWS::StackName": "my-stack", "EcsMetricsNamespace": "ECS"})["widgets"][0]
-    assert text["type"] == "text"
-    for said in ("my-stack", "`ECS`", "template.yaml", "Fleetkeeper"):
-        assert said in text["properties"]["markdown"]
-
-
-def test_new_clusters_come_into_the_dashboard_by_themselves() -> None:
-    """By searches, and by a variable whose choices are searched for."""
-    body = dashboard()
-    searches = [metric for widget in body["widgets"] for metric in widget["properties"].get("metrics", [])]
-    assert sum("SEARCH" in json.dumps(metric) for metric in searches) == 4
-    (variable,) = body["variables"]
-    assert variable["type"] == "property" and variable["property"] == variable["populateFrom"] == "ClusterName"
-    assert variable["search"] == '{"ECS",ClusterName} MetricName="RunningTask"'

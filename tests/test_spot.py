@@ -13,8 +13,8 @@ import drain
 import spot
 from drain import Entry, moment
 from local_stack import Stack, local_stack
+from pages import commands, run
 from processes import wait_for
-from test_readme import commands, run
 
 KEYS = {"timestamp", "level", "message", "function", "requestId"}
 LIMIT_SECONDS = 60
@@ -92,7 +92,7 @@ def test_the_notice_says_what_was_done(story: Story) -> None:
 
 
 def test_people_subscribe_as_the_readme_says(story: Story) -> None:
-    (command,) = (command for command in commands() if command.startswith("aws sns subscribe"))
+    (command,) = (command for command in commands("README.md") if command.startswith("aws sns subscribe"))
     topic = story.stack.outputs["OperationsTopicArn"]
     answer = run(command.replace('"$OPERATIONS_TOPIC_ARN"', topic), story.stack.environment)
     assert answer.returncode == 0, f"{command}\n{answer.stderr}"

@@ -13,9 +13,9 @@ import fleet
 import policy
 from environment import DEBUG, ROOT
 from local_stack import Stack
+from pages import commands, run
 from policy import Run
 from processes import wait_for
-from test_readme import commands, run
 
 KEYS = {"timestamp", "level", "message", "function", "requestId"}
 LAUNCH_SECONDS, KEPT_SECONDS = 30, 30
@@ -97,7 +97,7 @@ def story(stack: Stack) -> Story:
 
 def as_the_readme_says(stack: Stack) -> str:
     """Checks and loads the rules, and makes a dry run, whose answer it is."""
-    for command in commands():
+    for command in commands("README.md"):
         if "tag-policy" in command:
             # Built already, with the whole workspace: alone it would be compiled with other features, for minutes.
             answer = run(command.replace("cargo run -p tag-policy-rules --", str(RULES)), stack.environment)
