@@ -137,11 +137,11 @@ pub fn unsettled(
 
 /// How much longer to wait before the lists of tasks show all that there are, where the count says that none is wanted:
 /// one that has just changed sides may be in neither. None if they show them now, or if tasks were counted that must
-/// be seen to have stopped since.
+/// be seen to have stopped since. Never longer than [`Settings::settle`], whatever a mark says.
 #[must_use]
-pub fn unlisted(drain: &Drain, now: Timestamp) -> Option<Duration> {
+pub fn unlisted(drain: &Drain, now: Timestamp, settings: &Settings) -> Option<Duration> {
     let count = drain.count.filter(|count| count.tasks == 0)?;
-    Some(elapsed(now, count.holds_from)).filter(|left| !left.is_zero())
+    Some(elapsed(now, count.holds_from).min(settings.settle)).filter(|left| !left.is_zero())
 }
 
 /// Whether tasks that were read as none left may have been missed. `ListTasks` answers for one desired status at a time

@@ -31,7 +31,7 @@ impl Drainer {
             let Some(Presence::Registered(instance)) = presences.get(&drain.instance) else { return false };
             let is_last = instance.wanted_tasks == 0 && !matches!(cause, Cause::Chain(_));
             decide::unsettled(drain, instance, asked_at, &self.settings).is_some()
-                || is_last && decide::unlisted(drain, asked_at).is_some()
+                || is_last && decide::unlisted(drain, asked_at, &self.settings).is_some()
         })
     }
 
@@ -52,7 +52,8 @@ impl Drainer {
         tokio::time::sleep(longest).await;
         self.describe_again(uncounted, young, presences).await;
         let now = self.now();
-        let unlisted = young.iter().filter_map(|subject| decide::unlisted(&subject.drain, now)).max();
+        let unlisted =
+            young.iter().filter_map(|subject| decide::unlisted(&subject.drain, now, &self.settings)).max();
         tokio::time::sleep(unlisted.unwrap_or_default()).await;
     }
 

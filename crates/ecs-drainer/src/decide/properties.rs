@@ -100,7 +100,7 @@ proptest! {
             prop_assert!(unsettled(drain, instance, *now, settings).is_none_or(|left| left <= settings.settle));
         }
         if let Some(Ok(tasks)) = &sight.tasks {
-            let _ = (unaccounted(drain, tasks, *now), unlisted(drain, *now));
+            let _ = (unaccounted(drain, tasks, *now), unlisted(drain, *now, settings));
         }
     }
 

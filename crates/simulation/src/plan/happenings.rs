@@ -31,6 +31,9 @@ pub(super) fn draw(dice: &mut Dice, clusters: &Clusters) -> Script {
         let begins = dice.seconds(1.0, 60.0);
         script.push((begins, Act::ScaleIn(group.name.clone(), leaving(dice, group.instances))));
         if dice.chance(0.3) {
+            just_before(dice, group, begins, &mut script);
+        }
+        if dice.chance(0.3) {
             let again = begins + dice.seconds(0.05, 600.0);
             let act = Act::ScaleIn(group.name.clone(), leaving(dice, group.instances));
             script.push((again, act));
@@ -85,6 +88,20 @@ fn standalone(dice: &mut Dice, group: &GroupOf, script: &mut Script) {
             ends_after,
         };
         script.push((dice.seconds(0.01, 60.0), act));
+    }
+}
+
+/// Tasks that are placed on a leaving instance in the moments before it is DRAINING, and that soon end: for some seconds
+/// nothing that is read need know of them.
+fn just_before(dice: &mut Dice, group: &GroupOf, begins: Duration, script: &mut Script) {
+    for _ in 0..dice.count(1, 6) {
+        let act = Act::Standalone {
+            group: group.name.clone(),
+            which: Which::Leaving(dice.any()),
+            stop_takes: dice.seconds(1.0, 120.0),
+            ends_after: Some(dice.seconds(0.5, 12.0)),
+        };
+        script.push((begins + dice.seconds(0.01, 3.0), act));
     }
 }
 

@@ -70,7 +70,7 @@ fn terms() -> impl Strategy<Value = Terms> {
 }
 
 fn hook() -> impl Strategy<Value = Hook> {
-    (".{1,20}", ".{1,20}", token(), option::of(terms())).prop_map(|(group, name, token, terms)| Hook {
+    ("\\PC{1,20}", "[!-~]{1,20}", token(), option::of(terms())).prop_map(|(group, name, token, terms)| Hook {
         group,
         name,
         token,
@@ -83,14 +83,14 @@ prop_compose! {
         pass in pass(),
         instance in "i-[0-9a-f]{1,32}",
         cluster in option::of("[a-zA-Z0-9_-]{1,255}"),
-        container_instance in option::of(".{0,40}"),
+        container_instance in option::of("[!-~]{1,40}"),
         hook in option::weighted(0.6, hook()),
         first_seen in moment(),
         until in option::weighted(0.3, moment()),
         launched_at in option::weighted(0.3, moment()),
         draining_since in option::weighted(0.8, moment()),
         count in option::of((count(), moment())),
-        waits_for in option::weighted(0.3, ".{1,20}"),
+        waits_for in option::weighted(0.3, "[!-~]{1,20}"),
         not_before in option::of(moment()),
     ) -> Drain {
         Drain {

@@ -49,9 +49,10 @@ fn lists_are_waited_for_only_where_they_alone_decide() {
         ("counted just now", counted(0, 10), 5, Some(5)),
         ("a moment later", counted(0, 10), 9, Some(1)),
         ("long enough ago", counted(0, 10), 10, None),
+        ("a mark that somebody else has written", counted(0, 9_999_999), 5, Some(5)),
         ("tasks that must be seen to stop", counted(1, 10), 5, None),
     ] {
-        assert_eq!(unlisted(&drain, at(second)), expected.map(Duration::from_secs), "{name}");
+        assert_eq!(unlisted(&drain, at(second), &settings(&[])), expected.map(Duration::from_secs), "{name}");
     }
 }
 
