@@ -19,25 +19,23 @@ pub(crate) type Needed<'s> = (&'s Drain, &'s ContainerInstance, Order);
 pub(crate) type Listed = HashMap<String, Result<Vec<Task>, Fault>>;
 
 impl Drainer {
-    /// Parts those that look empty, and are too young to be believed, from the others: DRAINING is, or, where a task was the
-    /// last one, the count is by which its lists show all.
+    /// Parts those that look empty, and are too young to be believed, from the others: DRAINING is, or the count is by which
+    /// the lists of their tasks show all.
     pub(crate) fn by_age(
         &self,
         subjects: Vec<Subject>,
         presences: &Presences,
         asked_at: Timestamp,
     ) -> (Vec<Subject>, Vec<Subject>) {
-        subjects.into_iter().partition(|Subject { drain, cause, .. }| {
+        subjects.into_iter().partition(|Subject { drain, .. }| {
             let Some(Presence::Registered(instance)) = presences.get(&drain.instance) else { return false };
-            let is_last = instance.wanted_tasks == 0 && !matches!(cause, Cause::Chain(_));
             decide::unsettled(drain, instance, asked_at, &self.settings).is_some()
-                || is_last && decide::unlisted(drain, asked_at, &self.settings).is_some()
+                || instance.wanted_tasks == 0 && decide::unlisted(drain, asked_at, &self.settings).is_some()
         })
     }
 
-    /// Waits until they may be believed: until DRAINING is old enough to count tasks, and, where there are none, until
-    /// their lists show all. A chain that goes on does not wait so for its lists, as some tasks have mostly not stopped;
-    /// see [`Self::account`].
+    /// Waits until they may be believed: until DRAINING is old enough to count tasks, and, where none is wanted, until
+    /// the lists show all: for a crowd, reading them once and later is half of the calls.
     pub(crate) async fn settle(&self, young: &mut [Subject], presences: &mut Presences, asked_at: Timestamp) {
         let mut uncounted: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut longest = Duration::ZERO;
