@@ -26,6 +26,15 @@ use rules::{FRESH, Rules};
 const MEDDLES: [&str; 6] =
     ["LateComer", "RegistersAnew", "IsDeregistered", "IsSetActive", "Dies", "IsTerminated"];
 
+/// How the log's line of a drain begins that has ended.
+const ENDS: [&str; 5] = [
+    "drained, no hook to complete",
+    "given up, no hook to complete",
+    "hook completed",
+    "ended",
+    "skipped: a copy, or its drain has ended",
+];
+
 /// Looks on, and stops the run at the first thing that does not hold.
 pub(crate) struct Checker {
     rules: Rules,
@@ -123,6 +132,10 @@ impl Checker {
         }
         if let Some(held) = self.book.held.values().find(|held| !held.is_over) {
             let what = format!("the hook of {} is still open", held.instance);
+            self.fail(now, what);
+        }
+        if let Some((instance, at)) = self.book.requested.iter().next() {
+            let what = format!("the drain of {instance}, asked for after {at:?}, has no end");
             self.fail(now, what);
         }
     }
@@ -264,6 +277,9 @@ impl Checker {
                 || line.message.starts_with("hook not completed");
             if explains {
                 self.unexplained.retain(|(unexplained, _)| unexplained != instance);
+            }
+            if ENDS.iter().any(|begin| line.message.starts_with(begin)) {
+                self.book.requested.remove(instance);
             }
             let undone = ["hook not completed", "heartbeat not recorded"];
             if undone.iter().any(|begin| line.message.starts_with(begin)) {

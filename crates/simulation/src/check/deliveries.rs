@@ -30,6 +30,9 @@ impl Checker {
             // A drain that does not know where its instance is registered leaves no mark there.
             held.unmarked |= known.pass.is_some() && !known.is_placed;
         }
+        if let Some(instance) = known.requested.clone().filter(|_| !copy) {
+            self.book.requested.insert(instance, at);
+        }
         self.book.messages.insert(Rc::clone(id), known);
     }
 

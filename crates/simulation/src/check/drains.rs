@@ -89,6 +89,8 @@ pub(super) struct Known {
     pub(super) due: Moment,
     /// Whether it names the container instance.
     pub(super) is_placed: bool,
+    /// The instance, where it is somebody's request.
+    pub(super) requested: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +103,10 @@ struct Body {
     hook: Option<HookBody>,
     #[serde(rename = "ContainerInstance")]
     place: Option<IgnoredAny>,
+    #[serde(rename = "DrainRequest")]
+    request: Option<IgnoredAny>,
+    #[serde(rename = "EC2InstanceId")]
+    instance: Option<String>,
     detail: Option<Detail>,
 }
 
@@ -119,11 +125,12 @@ struct Detail {
 impl Known {
     /// Reads a message that is on its way.
     pub(super) fn read(body: &str, due: Moment) -> Self {
-        let nothing = Self { token: None, pass: None, due, is_placed: false };
+        let nothing = Self { token: None, pass: None, due, is_placed: false, requested: None };
         let Ok(body) = serde_json::from_str::<Body>(body) else { return nothing };
         let token = body.token.or(body.hook.and_then(|hook| hook.token));
         let token = token.or(body.detail.and_then(|detail| detail.token));
-        Self { token: token.map(Rc::from), pass: body.pass, due, is_placed: body.place.is_some() }
+        let requested = body.request.and(body.instance);
+        Self { token: token.map(Rc::from), pass: body.pass, due, is_placed: body.place.is_some(), requested }
     }
 }
 
@@ -150,6 +157,8 @@ pub(super) struct Book {
     pub(super) in_service: HashSet<String>,
     /// Instances whose drain somebody asked for.
     pub(super) asked_for: HashSet<String>,
+    /// Instances whose drain a message has asked for, and of which the log has not said yet how it ended.
+    pub(super) requested: HashMap<String, Moment>,
     /// Instances that EC2 interrupts, and since when.
     pub(super) interrupted: HashMap<String, Moment>,
     /// By message id.

@@ -8,11 +8,16 @@ use crate::dice::Dice;
 /// CPU units and MiB of every instance.
 const INSTANCE: (u32, u32) = (4_096, 16_384);
 
+/// Instances of a cluster, at most.
+const MOST: usize = 500;
+
 /// A world's groups, before anything happens.
 pub(super) struct Clusters {
     pub(super) scenario: Scenario,
     pub(super) groups: Vec<GroupOf>,
     pub(super) told_by_topic: bool,
+    /// Whether all instances of all groups leave at the same moment.
+    pub(super) all_leave: bool,
 }
 
 /// A group and its cluster.
@@ -36,13 +41,16 @@ fn instances(dice: &mut Dice) -> usize {
         700..920 => dice.count(3, 10),
         920..985 => dice.count(10, 30),
         985..998 => dice.count(30, 120),
-        _ => dice.count(120, 500),
+        _ => dice.count(120, MOST),
     }
 }
 
 pub(super) fn draw(dice: &mut Dice, terms: &Terms) -> Clusters {
     let told_by_topic = !dice.chance(0.1);
+    // Two of 500: a thousand leave at once.
+    let all_leave = dice.between(0, 2_499) == 0;
     let count = match dice.between(0, 99) {
+        _ if all_leave => 2,
         0..80 => 1,
         80..95 => 2,
         _ => dice.count(3, 5),
@@ -50,7 +58,8 @@ pub(super) fn draw(dice: &mut Dice, terms: &Terms) -> Clusters {
     let mut scenario = Scenario::new(0).topic(TOPIC);
     let mut groups = Vec::with_capacity(count);
     for at in 0..count {
-        let (cluster, instances) = (format!("cluster-{at}"), instances(dice));
+        let instances = if all_leave { MOST } else { instances(dice) };
+        let cluster = format!("cluster-{at}");
         scenario = scenario.cluster(&cluster, instances);
         for service in services(dice, instances) {
             scenario = scenario.with_service(service);
@@ -70,7 +79,7 @@ pub(super) fn draw(dice: &mut Dice, terms: &Terms) -> Clusters {
         });
         groups.push(GroupOf { name: format!("{cluster}-ecs"), cluster, instances, second, reuse, spot });
     }
-    Clusters { scenario, groups, told_by_topic }
+    Clusters { scenario, groups, told_by_topic, all_leave }
 }
 
 fn hook(dice: &mut Dice, cluster: &str, terms: &Terms, told_by_topic: bool) -> HookPlan {

@@ -26,10 +26,12 @@ const FATES: [(u32, Fate); 10] = [
 
 pub(super) fn draw(dice: &mut Dice, clusters: &Clusters) -> Script {
     let mut script = Script::new();
+    let at_once = dice.seconds(1.0, 60.0);
     for group in &clusters.groups {
         standalone(dice, group, &mut script);
-        let begins = dice.seconds(1.0, 60.0);
-        script.push((begins, Act::ScaleIn(group.name.clone(), leaving(dice, group.instances))));
+        let begins = if clusters.all_leave { at_once } else { dice.seconds(1.0, 60.0) };
+        let leaving_first = if clusters.all_leave { group.instances } else { leaving(dice, group.instances) };
+        script.push((begins, Act::ScaleIn(group.name.clone(), leaving_first)));
         if dice.chance(0.3) {
             just_before(dice, group, begins, &mut script);
         }
