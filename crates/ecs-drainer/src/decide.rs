@@ -209,10 +209,11 @@ pub fn waits_for(tasks: &[Task]) -> Option<String> {
 }
 
 /// Whether Auto Scaling must be asked: ECS does not have the instance, or has lost its agent. Not where the drain has
-/// only begun: the answer may be of the time before the instance was launched, and say that it is gone.
+/// only begun, and nobody has said that the instance is older: the answer may be of the time before it was launched, and say
+/// that it is gone.
 #[must_use]
 pub fn needs_membership(drain: &Drain, presence: &Presence, now: Timestamp) -> bool {
-    if elapsed(drain.first_seen, now) <= LATE {
+    if elapsed(drain.launched_at.unwrap_or(drain.first_seen), now) <= LATE {
         return false;
     }
     match presence {

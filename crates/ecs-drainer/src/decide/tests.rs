@@ -340,5 +340,7 @@ fn auto_scaling_is_asked_only_about_what_ecs_cannot_tell() {
         ("unreadable", Presence::Unreadable(fault()), 61, false),
     ] {
         assert_eq!(needs_membership(&drain(), &presence, at(second)), expected, "{name}");
+        let older = Drain { first_seen: at(60), launched_at: Some(at(0)), ..drain() };
+        assert_eq!(needs_membership(&older, &presence, at(second)), expected, "{name}, by its launch");
     }
 }
