@@ -288,6 +288,16 @@ impl Checker {
                 }
             }
         }
+        // It does not name the instance, as its request is not read any further.
+        if line.message.starts_with("skipped: drain request: its time is over") {
+            let running = line.invocation.and_then(|number| self.book.running.get(&number));
+            let ids = running.map(|running| running.ids.as_slice()).unwrap_or_default();
+            for known in ids.iter().filter_map(|id| self.book.messages.get(id)) {
+                if let Some(instance) = &known.requested {
+                    self.book.requested.remove(instance);
+                }
+            }
+        }
         // A mark is left where DRAINING is set.
         let unmarked = ["mark not left", "not set to DRAINING"];
         for token in self.tokens(line) {

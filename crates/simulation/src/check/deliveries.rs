@@ -110,6 +110,13 @@ impl Checker {
         for id in back {
             let Some(known) = self.book.messages.get_mut(id) else { continue };
             known.due = running.began_at + visibility;
+            // By the time it comes back, its time may be over.
+            if let Some(instance) = &known.requested {
+                self.book.requested.remove(instance);
+            }
+            let nameless = known.nameless.as_ref();
+            let theirs = self.book.held.values_mut().filter(|held| Some(&held.instance) == nameless);
+            theirs.for_each(|held| held.strikes.push(Strike::lost(at, visibility, long)));
             if let Some(held) = known.token.as_ref().and_then(|token| self.book.held.get_mut(token)) {
                 held.strikes.push(Strike::lost(at, visibility, long));
                 held.copies += 1;

@@ -91,6 +91,8 @@ pub(super) struct Known {
     pub(super) is_placed: bool,
     /// The instance, where it is somebody's request.
     pub(super) requested: Option<String>,
+    /// The instance, where it carries a drain without a token: a request's, whose hook was looked up.
+    pub(super) nameless: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -125,12 +127,15 @@ struct Detail {
 impl Known {
     /// Reads a message that is on its way.
     pub(super) fn read(body: &str, due: Moment) -> Self {
-        let nothing = Self { token: None, pass: None, due, is_placed: false, requested: None };
+        let nothing =
+            Self { token: None, pass: None, due, is_placed: false, requested: None, nameless: None };
         let Ok(body) = serde_json::from_str::<Body>(body) else { return nothing };
         let token = body.token.or(body.hook.and_then(|hook| hook.token));
         let token = token.or(body.detail.and_then(|detail| detail.token));
+        let nameless = body.instance.clone().filter(|_| token.is_none() && body.pass.is_some());
         let requested = body.request.and(body.instance);
-        Self { token: token.map(Rc::from), pass: body.pass, due, is_placed: body.place.is_some(), requested }
+        let (token, is_placed) = (token.map(Rc::from), body.place.is_some());
+        Self { token, pass: body.pass, due, is_placed, requested, nameless }
     }
 }
 

@@ -91,9 +91,9 @@ impl Rules {
     }
 
     /// When an instance that EC2 interrupts may be given up, by the moment of the notice: at the last pass before its end.
-    /// The notice has its time in whole seconds.
+    /// The notice has its time in whole seconds, or none: then two clocks may be off.
     pub(crate) fn last_urgent_pass(&self, noticed_at: Duration) -> Duration {
-        let early = self.urgent_interval + GRACE + self.skew + Duration::from_secs(2);
+        let early = self.urgent_interval + GRACE + self.skew * 2 + Duration::from_secs(2);
         (noticed_at + NOTICE).saturating_sub(early)
     }
 
