@@ -191,6 +191,7 @@ def deployed_centrally(stack: Stack, built: Path) -> dict[str, str]:
     (reader / ".aws-sam").mkdir(parents=True)
     (reader / ".aws-sam" / "build").symlink_to(built)
     (reader / "examples").symlink_to(ROOT / "examples")
+    (reader / "statemachines").symlink_to(ROOT / "statemachines")
     (reader / "samconfig.toml").symlink_to(ROOT / "samconfig.toml")
     environment = stack.environment | {"AWS_ACCESS_KEY_ID": CENTRAL_ACCOUNT}
     outputs: dict[str, str] = {}
