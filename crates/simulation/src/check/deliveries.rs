@@ -63,9 +63,10 @@ impl Checker {
             let answered = self.book.answered.get(&(Rc::clone(token), known.pass));
             let Some(held) = self.book.held.get_mut(token) else { continue };
             let seen = answered.is_some_and(|answered| *answered + self.rules.staleness < at);
-            // Where its registration has changed, the mark is gone with it.
+            // Where its registration has changed, the mark is gone with it; a request's drain leaves its own in its place.
             let is_there = !self.book.uncertain.contains_key(&held.instance)
-                && !self.book.interrupted.contains_key(&held.instance);
+                && !self.book.interrupted.contains_key(&held.instance)
+                && !self.book.asked_for.contains(&held.instance);
             let is_known = is_there && seen && !held.is_over && !held.unmarked && !held.raced;
             let most = self.rules.most_calls_for_copy(known.is_placed);
             cost = cost.filter(|_| is_known).map(|cost| cost + most);
