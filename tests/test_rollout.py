@@ -15,7 +15,7 @@ import drain
 from build import build
 from environment import clean_environment
 from local_stack import STACK_NAME, Stack, deploy, local_stack
-from processes import Failed, children
+from processes import Failed, children, wait_for
 from scan import EVERYTHING
 from test_template import PARAMETERS, RESOURCES
 from transformed import Template, transformed, transformed_each
@@ -226,6 +226,22 @@ def test_the_new_version_drains(updated: tuple[Stack, dict[str, str]]) -> None:
     assert verdict.passed, [check for check, holds in verdict.checks.items() if not holds]
     used = re.findall(r"^START RequestId: \S+ Version: (\S+)$", "\n".join(stack.function_log("EcsDrainer")), re.MULTILINE)
     assert used[-1] == live(stack)["EcsDrainer"]
+
+
+def test_a_drain_goes_on_while_the_stack_is_updated() -> None:
+    """Its continuation is in a queue when the new version comes, which finishes it. The messages of both are the same."""
+    choice = {"EcsMetricsDriver": "off", "PassIntervalSeconds": 45, "TaskStoppedEvents": "DISABLED"}
+    with local_stack(choice, quick=True) as stack:
+        drain.attach_hook(stack)
+        drain.scale_in(stack)
+        wait_for("the first pass has passed on", lambda: drain.passes(stack) >= 1, LIMIT_SECONDS)
+        before = live(stack)["EcsDrainer"]
+        update(stack, {**choice, "LogLevel": "DEBUG"})
+        after = live(stack)["EcsDrainer"]
+        verdict = drain.judge(drain.wait_until_gone(stack, LIMIT_SECONDS), stack)
+        assert verdict.passed, [check for check, holds in verdict.checks.items() if not holds]
+        found = re.findall(r"^START RequestId: \S+ Version: (\S+)$", "\n".join(stack.function_log("EcsDrainer")), re.MULTILINE)
+        assert before != after and (found[0], found[-1]) == (before, after)
 
 
 @pytest.mark.parametrize("updated", ["guarded"], indirect=True)

@@ -66,6 +66,8 @@ pub(super) fn draw(dice: &mut Dice, terms: &Terms) -> Clusters {
         }
         let hook = hook(dice, &cluster, terms, told_by_topic);
         let (reuse, spot, rebalance) = (dice.chance(0.12), dice.chance(0.2), dice.chance(0.4));
+        // A warm pool takes no spot instances (EC2 Auto Scaling, "Warm pools": limitations).
+        let reuse = reuse && !spot;
         let second = dice.chance(0.1).then(|| {
             let ours = dice.chance(0.5);
             let topic = ours.then(|| TOPIC.to_owned());
