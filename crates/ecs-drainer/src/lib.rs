@@ -23,6 +23,7 @@ pub mod act;
 mod chain;
 pub mod decide;
 pub mod drain;
+mod ending;
 pub mod error;
 pub mod event;
 mod hooks;

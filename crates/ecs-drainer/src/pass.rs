@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use futures::future::{join, join3};
-use futures::stream::{self, StreamExt};
+use futures::future::{join3, join4};
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
@@ -26,8 +25,6 @@ const LOOKING: Duration = Duration::from_secs(35);
 const COMPLETING: Duration = Duration::from_secs(10);
 /// The very end of it, in which nothing is begun: what has been found out and done is not thrown away.
 const LAST: Duration = Duration::from_secs(1);
-/// Calls at a time, where a call takes one instance.
-const SIDE_BY_SIDE: usize = 4;
 
 /// Where ECS has the instances, by instance.
 pub(crate) type Presences = HashMap<String, Presence>;
@@ -37,30 +34,44 @@ pub(crate) async fn in_time<T>(until: Instant, future: impl Future<Output = T>) 
     if Instant::now() < until { timeout_at(until, future).await.ok() } else { None }
 }
 
+/// What a first look at a batch has told.
+struct Look {
+    /// What is left of it to be decided.
+    subjects: Vec<Subject>,
+    presences: Presences,
+    /// When the instances were described.
+    asked_at: Timestamp,
+    /// Chains that go on already, with the tasks left.
+    going_on: Vec<(Subject, usize)>,
+}
+
 impl Drainer {
     /// Makes the pass; returns the records that failed, with the reason.
     pub(crate) async fn pass(&self, mut batch: Subjects) -> Vec<(usize, String)> {
         let subjects = batch.take();
         self.pause(&subjects).await;
-        let chains: Vec<_> = subjects.iter().filter(|subject| subject.chain().is_some()).cloned().collect();
         let until = Instant::now() + LOOKING;
-        let look = timeout_at(until, Box::pin(self.look(subjects, batch, until - LAST)));
-        let going_on = if let Ok(going_on) = look.await {
-            going_on
-        } else {
-            tracing::error!(drains = chains.len(), "the look took too long, to be done by the next pass");
-            chains.into_iter().map(|subject| (subject, 0)).collect()
+        let all = chains(&subjects);
+        let Ok(look) = timeout_at(until, Box::pin(self.look(subjects, batch, until - LAST))).await else {
+            return self.go_on(late(all)).await;
         };
-        self.go_on(going_on).await
+        let Look { subjects, presences, asked_at, going_on } = look;
+        // What has little time, or is at its end, does not wait for what has only begun: each goes on by itself.
+        let (young, old) = self.by_age(subjects, &presences, asked_at);
+        let (urgent, ready): (Vec<_>, Vec<_>) =
+            old.into_iter().partition(|subject| subject.drain.until.is_some());
+        let failed = join4(
+            Box::pin(self.go_on(going_on)),
+            Box::pin(self.conclude(urgent, presences.clone(), None, until)),
+            Box::pin(self.conclude(ready, presences.clone(), None, until)),
+            Box::pin(self.conclude(young, presences, Some(asked_at), until)),
+        );
+        let (known, urgent, ready, young) = failed.await;
+        [known, urgent, ready, young].concat()
     }
 
-    /// Looks at everything, acts, and returns the chains that must go on, with the tasks left.
-    async fn look(
-        &self,
-        mut subjects: Vec<Subject>,
-        batch: Subjects,
-        until: Instant,
-    ) -> Vec<(Subject, usize)> {
+    /// Looks at all instances, and sets to DRAINING those that are not.
+    async fn look(&self, mut subjects: Vec<Subject>, batch: Subjects, until: Instant) -> Look {
         let going_on = Box::pin(self.let_go(batch.terminated, &mut subjects, until)).await;
         let drains: Vec<&Drain> = subjects.iter().map(|subject| &subject.drain).collect();
         let asked_at = self.now();
@@ -73,29 +84,31 @@ impl Drainer {
         subjects::join(&mut subjects, self.now());
         self.end_returned(&mut subjects, &mut presences).await;
         self.set_draining(&mut subjects, &mut presences).await;
-        // Whatever is at its end does not wait for what has only begun.
-        let (mut young, ready) = self.by_age(subjects, &presences, asked_at);
-        let mut settled = presences.clone();
-        let young = async {
-            if young.is_empty() {
-                return Vec::new();
-            }
-            self.settle(&mut young, &mut settled, asked_at).await;
-            self.conclude(young, settled, until).await
-        };
-        let (ready, young) = join(Box::pin(self.conclude(ready, presences, until)), Box::pin(young)).await;
-        going_on.into_iter().chain(ready).chain(young).collect()
+        Look { subjects, presences, asked_at, going_on }
     }
 
-    /// Finds out what is left to know, acts, and returns the chains that must go on, with the tasks left.
+    /// Finds out what is left to know, acts, and makes go on what must; returns the records that failed. Those that are
+    /// too young to be believed are looked at once more before: `young` is when they were described.
     async fn conclude(
         &self,
-        subjects: Vec<Subject>,
-        presences: Presences,
+        mut subjects: Vec<Subject>,
+        mut presences: Presences,
+        young: Option<Timestamp>,
         until: Instant,
-    ) -> Vec<(Subject, usize)> {
-        let planned = Box::pin(self.plan(subjects, presences, until - COMPLETING)).await;
-        self.carry_out(planned, until).await
+    ) -> Vec<(usize, String)> {
+        if subjects.is_empty() {
+            return Vec::new();
+        }
+        let all = chains(&subjects);
+        let concluding = async {
+            if let Some(asked_at) = young {
+                self.settle(&mut subjects, &mut presences, asked_at).await;
+            }
+            let planned = Box::pin(self.plan(subjects, presences, until - LAST - COMPLETING)).await;
+            self.carry_out(planned, until - LAST).await
+        };
+        let going_on = timeout_at(until, Box::pin(concluding)).await.unwrap_or_else(|_| late(all));
+        self.go_on(going_on).await
     }
 
     /// Holds still if everything in the batch came too early: without a delay queue a continuation
@@ -238,126 +251,19 @@ impl Drainer {
         });
         decided.collect()
     }
+}
 
-    /// Acts, and returns the chains that go on.
-    async fn carry_out(&self, planned: Vec<(Subject, Plan)>, until: Instant) -> Vec<(Subject, usize)> {
-        let mut stop: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (Subject { drain, .. }, plan) in planned.iter().filter(|(_, plan)| !plan.stop.is_empty()) {
-            let cluster = drain.cluster.clone().unwrap_or_default();
-            tracing::info!(
-                instance = drain.instance,
-                cluster,
-                tasks = plan.stop.len(),
-                "stopping standalone tasks"
-            );
-            stop.entry(cluster).or_default().extend_from_slice(&plan.stop);
-        }
-        for (cluster, arns) in stop {
-            for fault in act::stop_tasks(&self.clients, &cluster, arns).await {
-                tracing::warn!(cluster, "a task could not be stopped, to be tried again: {fault}");
-            }
-        }
-        self.finish_all(planned.into_iter().map(|(subject, plan)| (subject, plan.then)).collect(), until)
-            .await
-    }
+/// Those of them that must go on.
+fn chains(subjects: &[Subject]) -> Vec<Subject> {
+    subjects.iter().filter(|subject| subject.chain().is_some()).cloned().collect()
+}
 
-    /// Completes and ends what is at its end; returns the chains that go on, with the number of tasks left.
-    pub(crate) async fn finish_all(
-        &self,
-        decided: Vec<(Subject, Then)>,
-        until: Instant,
-    ) -> Vec<(Subject, usize)> {
-        let finished = stream::iter(decided)
-            .map(async |(subject, then)| self.finish(subject, then, until).await)
-            .buffer_unordered(SIDE_BY_SIDE);
-        let going_on: Vec<(Subject, usize)> = finished.filter_map(async |going_on| going_on).collect().await;
-        let mut chains = Vec::new();
-        for (subject, left) in going_on {
-            match subject.cause {
-                Cause::Chain(_) => chains.push((subject, left)),
-                // Its chain is elsewhere; only the count is new.
-                Cause::Event | Cause::Found(_) if subject.drain.hook.is_some() => {
-                    self.watch().keep(&subject.drain, left);
-                }
-                Cause::Event | Cause::Found(_) => {}
-            }
-        }
-        chains
+/// Chains whose look took too long, as far as it is known what is left of them.
+fn late(chains: Vec<Subject>) -> Vec<(Subject, usize)> {
+    if !chains.is_empty() {
+        tracing::error!(drains = chains.len(), "the look took too long, to be done by the next pass");
     }
-
-    /// Completes and ends what is at its end; returns what is not, with the number of tasks left.
-    async fn finish(&self, subject: Subject, then: Then, until: Instant) -> Option<(Subject, usize)> {
-        let Drain { instance, pass, .. } = &subject.drain;
-        let cluster = subject.drain.cluster.as_deref().unwrap_or("unknown");
-        let (outcome, why) = match then {
-            Then::Wait(left, why) => {
-                let spent = decide::spent(&subject.drain, self.now(), &self.settings);
-                let until = subject.drain.until.map(tracing::field::display);
-                if spent >= decide::LATE_PERCENT {
-                    tracing::warn!(instance, cluster, pass, spent, until, "waiting: {why}");
-                } else {
-                    tracing::info!(instance, cluster, pass, spent, until, "waiting: {why}");
-                }
-                return Some((subject, left));
-            }
-            Then::End(why) => {
-                tracing::info!(instance, cluster, pass, "ended: {why}");
-                self.watch().end(&subject.drain);
-                return None;
-            }
-            Then::Complete(outcome, why) => (outcome, why),
-        };
-        let result = outcome.as_str();
-        let Some(hook) = &subject.drain.hook else {
-            match (&subject.cause, &why) {
-                (Cause::Found(_), _) => {
-                    tracing::info!(
-                        instance,
-                        cluster,
-                        pass,
-                        "left to its continuation, which knows the hook: {why}"
-                    );
-                }
-                (_, Why::Deadline(_)) => {
-                    tracing::warn!(instance, cluster, pass, "given up, no hook to complete: {why}");
-                }
-                _ => tracing::info!(instance, cluster, pass, "drained, no hook to complete: {why}"),
-            }
-            if !matches!(subject.cause, Cause::Found(_)) {
-                self.watch().end(&subject.drain);
-            }
-            return None;
-        };
-        match in_time(until, act::complete(&self.clients, instance, hook, outcome)).await {
-            Some(Ok(taken)) => {
-                let over = taken == act::Taken::Over;
-                if matches!(why, Why::Deadline(_) | Why::NeverRegistered) {
-                    tracing::warn!(instance, cluster, pass, result, over, "hook completed: {why}");
-                } else {
-                    tracing::info!(instance, cluster, pass, result, over, "hook completed: {why}");
-                }
-                // What was found by its mark is over for its own chain only if that finds so.
-                if !(over && matches!(subject.cause, Cause::Found(_))) {
-                    self.watch().end(&subject.drain);
-                }
-                None
-            }
-            Some(Err(fault)) => {
-                tracing::error!(instance, cluster, pass, result, kind = ?fault.kind, "hook not completed, to be tried again: {fault}");
-                Some((subject, 0))
-            }
-            None => {
-                tracing::warn!(
-                    instance,
-                    cluster,
-                    pass,
-                    result,
-                    "hook not completed in time, left to the next pass"
-                );
-                Some((subject, 0))
-            }
-        }
-    }
+    chains.into_iter().map(|chain| (chain, 0)).collect()
 }
 
 /// A subject for a container instance on which a task stopped, if it bears the mark of a hook's drain.

@@ -96,9 +96,8 @@ impl Checker {
                 running.is_troubled |= !call.is_first;
                 if !call.is_first && call.operation == "PublishBatch" {
                     // The answer may have been lost, and not the call: it publishes once more.
-                    let tokens =
-                        running.ids.iter().filter_map(|id| self.book.messages.get(id)?.token.clone());
-                    for token in tokens.collect::<Vec<_>>() {
+                    let ids = running.ids.clone();
+                    for token in ids.iter().flat_map(|id| self.book.about(id)).collect::<Vec<_>>() {
                         if let Some(held) = self.book.held.get_mut(&token) {
                             held.copies += 1;
                         }
@@ -175,7 +174,7 @@ impl Checker {
             renewed_at: action.began_at,
             live: 0,
             continuations: 0,
-            copies: 0,
+            copies: self.book.requests.get(&action.instance).copied().unwrap_or_default(),
             is_told: false,
             urgent: false,
             lost: false,
@@ -183,7 +182,7 @@ impl Checker {
             is_over: false,
             ended_at: None,
             unmarked: false,
-            raced: false,
+            races: 0,
         };
         // The mark is one for both.
         let others =
@@ -267,7 +266,10 @@ impl Checker {
     fn said(&mut self, line: &Line) {
         let interval = self.rules.interval;
         if let Some(instance) = &line.instance {
-            if line.message.contains("no cluster has the instance") {
+            // Where it could not be read whether a hook holds an instance that takes tasks, it is left alone, and unmarked.
+            let unmarked =
+                ["no cluster has the instance", "waiting: autoscaling:DescribeAutoScalingInstances failed"];
+            if unmarked.iter().any(|part| line.message.contains(part)) {
                 for held in self.book.held.values_mut().filter(|held| held.instance == *instance) {
                     held.unmarked = true;
                 }

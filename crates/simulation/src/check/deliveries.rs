@@ -30,8 +30,15 @@ impl Checker {
             // A drain that does not know where its instance is registered leaves no mark there.
             held.unmarked |= known.pass.is_some() && !known.is_placed;
         }
-        if let Some(instance) = known.requested.clone().filter(|_| !copy) {
-            self.book.requested.insert(instance, at);
+        if let Some(instance) = known.requested.clone() {
+            *self.book.requests.entry(instance.clone()).or_default() += 1;
+            for held in self.book.held.values_mut().filter(|held| !held.is_over && held.instance == instance)
+            {
+                held.copies += 1;
+            }
+            if !copy {
+                self.book.requested.insert(instance, at);
+            }
         }
         self.book.messages.insert(Rc::clone(id), known);
     }
@@ -50,7 +57,7 @@ impl Checker {
         }
         for token in self.at_work(&ids) {
             if let Some(held) = self.book.held.get_mut(&token) {
-                held.raced = true;
+                held.races += 1;
             }
         }
         let mut cost = Some(0);
@@ -67,7 +74,7 @@ impl Checker {
             let is_there = !self.book.uncertain.contains_key(&held.instance)
                 && !self.book.interrupted.contains_key(&held.instance)
                 && !self.book.asked_for.contains(&held.instance);
-            let is_known = is_there && seen && !held.is_over && !held.unmarked && !held.raced;
+            let is_known = is_there && seen && !held.is_over && !held.unmarked && held.races == 0;
             let most = self.rules.most_calls_for_copy(known.is_placed);
             cost = cost.filter(|_| is_known).map(|cost| cost + most);
             let late = at.saturating_sub(known.due);
@@ -79,10 +86,9 @@ impl Checker {
 
     /// Drains of these messages that another invocation is at work on.
     fn at_work(&self, ids: &[Rc<str>]) -> Vec<Rc<str>> {
-        let token = |id: &Rc<str>| self.book.messages.get(id)?.token.clone();
         let running = self.book.running.values().flat_map(|running| &running.ids);
-        let busy: HashSet<Rc<str>> = running.filter_map(token).collect();
-        ids.iter().filter_map(token).filter(|token| busy.contains(token)).collect()
+        let busy: HashSet<Rc<str>> = running.flat_map(|id| self.book.about(id)).collect();
+        ids.iter().flat_map(|id| self.book.about(id)).filter(|token| busy.contains(token)).collect()
     }
 
     pub(super) fn ended(

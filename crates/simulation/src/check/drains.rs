@@ -26,7 +26,7 @@ pub(super) struct Held {
     pub(super) live: usize,
     /// Continuations that were published.
     pub(super) continuations: usize,
-    /// Messages that came twice, or came back.
+    /// Messages that came twice, or came back; and requests for the same instance, whose drains meet this one.
     pub(super) copies: usize,
     /// Whether its first message has been sent. Auto Scaling may tell it as an event, too.
     pub(super) is_told: bool,
@@ -42,8 +42,8 @@ pub(super) struct Held {
     pub(super) ended_at: Option<Moment>,
     /// Whether its instance cannot bear a mark, as far as the function has said, or bears another drain's.
     pub(super) unmarked: bool,
-    /// Whether two of its passes were at work at the same time: the mark may be the older one's.
-    pub(super) raced: bool,
+    /// How often a pass began while another of it was at work: the mark may be the older one's.
+    pub(super) races: usize,
 }
 
 /// A pass, or what should have been one.
@@ -166,6 +166,8 @@ pub(super) struct Book {
     pub(super) requested: HashMap<String, Moment>,
     /// Instances that EC2 interrupts, and since when.
     pub(super) interrupted: HashMap<String, Moment>,
+    /// How many messages have asked for the drain of an instance, copies too.
+    pub(super) requests: HashMap<String, usize>,
     /// By message id.
     pub(super) messages: HashMap<Rc<str>, Known>,
     pub(super) running: HashMap<usize, Running>,
@@ -175,4 +177,18 @@ pub(super) struct Book {
     pub(super) uncertain: HashMap<String, Moment>,
     /// Tokens of each instance that the function asked to be completed, and in which invocation.
     pub(super) asked: HashMap<String, Vec<(Option<String>, usize)>>,
+}
+
+impl Book {
+    /// The lifecycle actions that a message is about, by token: its own, or, where it carries no token, those that
+    /// hold its instance.
+    pub(super) fn about(&self, id: &Rc<str>) -> Vec<Rc<str>> {
+        let Some(known) = self.messages.get(id) else { return Vec::new() };
+        if let Some(token) = &known.token {
+            return vec![Rc::clone(token)];
+        }
+        let Some(instance) = known.requested.as_ref().or(known.nameless.as_ref()) else { return Vec::new() };
+        let holds = |held: &Held| !held.is_over && held.instance == *instance;
+        self.held.iter().filter(|(_, held)| holds(held)).map(|(token, _)| Rc::clone(token)).collect()
+    }
 }

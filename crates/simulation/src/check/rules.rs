@@ -118,17 +118,21 @@ impl Rules {
     ///
     /// One a pass; passes are an interval apart, and the first is at once. A copy that comes while the pass that it
     /// copies is at work finds no mark yet, and neither does what comes back after a function was lost between
-    /// publishing and marking: each begins a second chain, which ends when it finds the first one's mark, a pass
-    /// later, or two where both are looked at in the same moment again. Where no mark can be left, since the instance is
+    /// publishing and marking: each begins a second chain, which ends when it finds the first one's mark, a pass or two
+    /// later, and one more for each time that both are looked at in the same moment again. Where no mark can be left, since the instance is
     /// in no cluster or has all the attributes that it can have, each copy is a chain of its own to the end; and so is the
     /// older one of a hook and a request that have met.
     pub(super) fn most_continuations(&self, held: &Held, lasted: Duration) -> usize {
-        let Held { copies, urgent, unmarked, .. } = *held;
+        let Held { copies, races, urgent, unmarked, .. } = *held;
         let interval = if urgent { self.urgent_interval.min(self.interval) } else { self.interval };
         let passes = lasted.as_secs_f64() / interval.as_secs_f64().max(1.0);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousands at most")]
         let passes = passes.ceil() as usize;
-        if unmarked { (passes + 2) * (copies + 1 + usize::from(urgent)) } else { passes + 2 + 3 * copies }
+        if unmarked {
+            (passes + 2) * (copies + 1 + usize::from(urgent))
+        } else {
+            passes + 2 + 2 * copies + races
+        }
     }
 
     /// Most calls for a copy of a message that was answered before: one describe, which finds the mark. One that does not

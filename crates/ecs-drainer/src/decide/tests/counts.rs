@@ -1,6 +1,7 @@
 //! How many tasks must be seen to have stopped, and when "none" is believed.
 
 use super::*;
+use crate::drain::Count;
 
 fn counted(tasks: usize, from: i64) -> Drain {
     Drain { count: Some(Count { tasks, holds_from: at(from) }), ..drain() }
