@@ -139,8 +139,12 @@ def main() -> int:
     how.add_argument("--dry-run", action="store_true", help="only say what is there")
     how.add_argument("--discard", action="store_true", help="say what is there, and delete it")
     options = parser.parse_args()
+    every = [*OF_QUEUES, *OF_FUNCTIONS]
+    queues = [name for name in every if name.startswith(options.queue)]
+    if not queues:
+        parser.error(f"--queue {options.queue}: no failure queue begins so; there are {', '.join(every)}")
     stack, failed = Stack(options.stack), 0
-    for queue in (name for name in [*OF_QUEUES, *OF_FUNCTIONS] if name.startswith(options.queue)):
+    for queue in queues:
         messages = stack.messages(queue)
         # What is shown and left comes again at once.
         for message in list(messages) if options.dry_run else messages:

@@ -111,6 +111,9 @@ impl FakeAws {
 
     /// The configuration of a function by its name and environment, whose calls are written down where
     /// [`record::FOLDER`] names a folder.
+    ///
+    /// # Panics
+    /// If they cannot be: what is missing there would be held for a permission that nobody uses.
     pub fn function_config(
         &self,
         function: &'static str,
@@ -121,9 +124,7 @@ impl FakeAws {
         if let Some(file) = record::file() {
             let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             let recorded = self.with(|world| world.record_calls(&file, variables.collect()));
-            if let Err(error) = recorded {
-                tracing::error!(%error, "calls cannot be written down");
-            }
+            recorded.unwrap_or_else(|error| panic!("calls cannot be written to {}: {error}", file.display()));
         }
         let config = self.sdk_config_with(retries, timeouts).into_builder();
         match AppName::new(function) {

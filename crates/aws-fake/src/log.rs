@@ -31,9 +31,13 @@ impl Log {
 
     /// The lines so far.
     pub fn lines(&self) -> Vec<Value> {
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap_or_default()).collect()
+    }
+
+    /// The same, as it was written.
+    pub fn text(&self) -> String {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines.map(|line| serde_json::from_slice(line).unwrap_or_default()).collect()
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{LazyLock, Mutex, PoisonError},
@@ -28,7 +28,6 @@ pub const FOLDER: &str = "RECORD_CALLS";
 /// The file that the calls of this process's tests are written to, if there is to be one.
 pub(crate) fn file() -> Option<PathBuf> {
     let folder = PathBuf::from(std::env::var_os(FOLDER)?);
-    std::fs::create_dir_all(&folder).ok()?;
     Some(folder.join(format!("{}.jsonl", std::process::id())))
 }
 
@@ -85,6 +84,7 @@ impl World {
 
 impl Recorder {
     fn new(file: &Path, variables: BTreeMap<String, String>) -> io::Result<Self> {
+        file.parent().map_or(Ok(()), fs::create_dir_all)?;
         Ok(Self { file: OpenOptions::new().create(true).append(true).open(file)?, variables })
     }
 
@@ -150,7 +150,7 @@ mod tests {
         let rows = [
             (
                 "arn:aws:ecs:r:1:task/a/0123456789abcdef0123456789abcdef",
-                "arn:aws:ecs:r:task/a/fedcba9876543210fedcba9876543210",
+                "arn:aws:ecs:r:1:task/a/fedcba9876543210fedcba9876543210",
                 true,
             ),
             (
@@ -162,8 +162,7 @@ mod tests {
             ("arn:aws:ecs:r:1:cluster/prod", "arn:aws:ecs:r:1:cluster/test", false),
         ];
         for (one, other, alike) in rows {
-            let other = other.replace("r:task", "r:1:task");
-            assert_eq!(kind(one) == kind(&other), alike, "{one}");
+            assert_eq!(kind(one) == kind(other), alike, "{one}");
         }
     }
 }

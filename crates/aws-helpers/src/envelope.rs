@@ -105,7 +105,7 @@ impl Envelope {
 #[must_use]
 pub fn kind_name(text: &str) -> &str {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b" -_:.".contains(&byte);
-    if text.len() <= 60 && text.bytes().all(is_name) { text } else { "one without a name" }
+    if (1..=60).contains(&text.len()) && text.bytes().all(is_name) { text } else { "one without a name" }
 }
 
 fn malformed(place: &str, reason: impl Into<String>) -> Malformed {
@@ -234,6 +234,7 @@ mod tests {
             ("EC2 Instance Rebalance Recommendation", "EC2 Instance Rebalance Recommendation"),
             ("autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_LAUNCH"),
             (&"x".repeat(61), NONE),
+            ("", NONE),
             ("two\nlines", NONE),
             ("\u{202e}", NONE),
             (r#""quoted""#, NONE),

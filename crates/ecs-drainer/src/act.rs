@@ -12,6 +12,7 @@ use futures::stream::{self, StreamExt};
 
 use crate::Clients;
 use crate::drain::{ContainerInstance, Drain, Hook, Mark};
+use crate::event::continuation;
 use crate::observe;
 use crate::settings::Outcome;
 
@@ -134,7 +135,7 @@ pub async fn publish(clients: &Clients, topic: &str, drains: &[Drain]) -> HashMa
     let mut failed = HashMap::new();
     let mut entries = Vec::with_capacity(drains.len());
     for (at, drain) in drains.iter().enumerate() {
-        let message = serde_json::to_string(drain).unwrap_or_default();
+        let message = continuation::write(drain);
         let size = message.len();
         match PublishBatchRequestEntry::builder().id(at.to_string()).message(message).build() {
             Ok(entry) => entries.push((at, size, entry)),

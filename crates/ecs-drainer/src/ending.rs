@@ -14,6 +14,13 @@ use crate::{Drainer, act};
 /// Calls at a time, where a call takes one instance.
 const SIDE_BY_SIDE: usize = 4;
 
+/// A line that is a warning, or not: the level is part of the code that a line comes to, so there are two.
+macro_rules! tell {
+    ($warns:expr, $($line:tt)+) => {
+        if $warns { tracing::warn!($($line)+) } else { tracing::info!($($line)+) }
+    };
+}
+
 impl Drainer {
     /// Acts, and returns the chains that go on.
     pub(crate) async fn carry_out(
@@ -73,11 +80,8 @@ impl Drainer {
             Then::Wait(left, why) => {
                 let spent = decide::spent(&subject.drain, self.now(), &self.settings);
                 let until = subject.drain.until.map(tracing::field::display);
-                if spent >= decide::LATE_PERCENT {
-                    tracing::warn!(instance, cluster, pass, spent, until, "waiting: {why}");
-                } else {
-                    tracing::info!(instance, cluster, pass, spent, until, "waiting: {why}");
-                }
+                let warns = spent >= decide::LATE_PERCENT;
+                tell!(warns, instance, cluster, pass, spent, until, "waiting: {why}");
                 return Some((subject, left));
             }
             Then::End(why) => {
@@ -111,11 +115,8 @@ impl Drainer {
         match in_time(until, act::complete(&self.clients, instance, hook, outcome)).await {
             Some(Ok(taken)) => {
                 let over = taken == act::Taken::Over;
-                if matches!(why, Why::Deadline(_) | Why::NeverRegistered) {
-                    tracing::warn!(instance, cluster, pass, result, over, "hook completed: {why}");
-                } else {
-                    tracing::info!(instance, cluster, pass, result, over, "hook completed: {why}");
-                }
+                let warns = matches!(why, Why::Deadline(_) | Why::NeverRegistered);
+                tell!(warns, instance, cluster, pass, result, over, "hook completed: {why}");
                 // What was found by its mark is over for its own chain only if that finds so.
                 if !(over && matches!(subject.cause, Cause::Found(_))) {
                     self.watch().end(&subject.drain);

@@ -3,11 +3,12 @@
 
 use aws_helpers::envelope::{BadMessage, kind_name};
 use jiff::Timestamp;
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::drain::{Drain, Hook, TaskStopped};
 use crate::settings::is_cluster;
+
+pub mod continuation;
 
 /// What a message asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ const TERMINATING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 pub fn classify(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
     let text = |field: &str| message.get(field).and_then(Value::as_str);
     if message.get("DrainPass").is_some() {
-        return continuation(message, now);
+        return continuation::read(message, now);
     }
     if message.get("DrainRequest").is_some() {
         return request(message, now);
@@ -106,26 +107,6 @@ fn request(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
     let launched_at = launched_at.map(|at| at.min(now));
     let drain = Drain::begin(fields.instance("EC2InstanceId")?, now);
     Ok(Command::Drain(Box::new(Drain { cluster, until, launched_at, ..drain })))
-}
-
-/// The function wrote it; but whoever may publish to the topic may write one, too. So it is read as if anybody had.
-fn continuation(message: &Value, now: Timestamp) -> Result<Command, BadMessage> {
-    let fields = Fields { kind: "continuation", message };
-    fields.instance("EC2InstanceId")?;
-    // Which field of it broke does not matter, and serde's words could quote it.
-    let mut drain =
-        Drain::deserialize(message).map_err(|_| fields.bad("a field", "is missing or of the wrong type"))?;
-    drain.hook = drain.hook.map(|hook| fields.hook(hook)).transpose()?;
-    for field in ["Cluster", "ContainerInstance", "WaitsFor"] {
-        if message.get(field).is_some_and(|name| !name.is_null()) {
-            fields.name(field)?;
-        }
-    }
-    // Time that has not passed yet would keep the deadline from ever coming, and the drain going round.
-    drain.first_seen = drain.first_seen.min(now);
-    drain.launched_at = drain.launched_at.map(|at| at.min(now));
-    drain.draining_since = drain.draining_since.map(|since| since.min(now));
-    Ok(Command::Drain(Box::new(drain)))
 }
 
 /// Whether a text can be a name or an ARN of AWS's, and can stand in the log: the longest ARN of a task has 340 characters.

@@ -133,7 +133,7 @@ const NAMED: usize = 10;
 /// Says which clusters are missing, if any are: the first of them.
 pub(crate) fn name_missing(missing: &[String]) {
     if !missing.is_empty() {
-        let clusters = missing.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let clusters = missing.get(..NAMED).unwrap_or(missing).join(", ");
         tracing::warn!(clusters, missing = missing.len(), "ECS does not know clusters of this name");
     }
 }

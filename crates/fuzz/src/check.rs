@@ -91,6 +91,8 @@ pub struct Asked {
     pub spot: Result<spot_interruption::event::Command, BadMessage>,
     /// The tag policy.
     pub tags: Result<tag_policy::event::Command, BadMessage>,
+    /// The smoke test, whose events come as they are.
+    pub smoke: Result<smoke_test::event::Command, BadMessage>,
 }
 
 /// What a parser says of a message.
@@ -113,12 +115,13 @@ impl Asked {
             metrics: ecs_metrics::event::classify(message),
             spot: spot_interruption::event::classify(message, now()),
             tags: tag_policy::event::classify(message, now()),
+            smoke: smoke_test::event::classify(message),
         }
     }
 
     /// In the order of the fields.
     #[must_use]
-    pub fn said(&self) -> [Said; 4] {
+    pub fn said(&self) -> [Said; 5] {
         let error = |error: &BadMessage| Said::Error(error.to_string());
         [
             match &self.drainer {
@@ -139,6 +142,11 @@ impl Asked {
             match &self.tags {
                 Err(bad) => error(bad),
                 Ok(tag_policy::event::Command::Skip(reason)) => Said::Skip(reason.clone()),
+                Ok(_) => Said::Taken,
+            },
+            match &self.smoke {
+                Err(bad) => error(bad),
+                Ok(smoke_test::event::Command::Skip(reason)) => Said::Skip(reason.clone()),
                 Ok(_) => Said::Taken,
             },
         ]

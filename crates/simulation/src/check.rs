@@ -317,8 +317,12 @@ impl Checker {
 
     /// The drains of a line that is about all of its invocation.
     fn tokens(&self, line: &Line) -> Vec<Rc<str>> {
-        let about_all =
-            ["heartbeats took too long", "the look took too long", "mark not left", "not set to DRAINING"];
+        let about_all = [
+            "timeouts of the hooks not read in time",
+            "the look took too long",
+            "mark not left",
+            "not set to DRAINING",
+        ];
         if !about_all.iter().any(|begin| line.message.starts_with(begin)) {
             return Vec::new();
         }

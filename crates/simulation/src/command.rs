@@ -17,6 +17,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// What the file of `--resume` holds.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
+    /// What was checked out: worlds of two versions do not make one sweep.
+    commit: String,
     seeds: Seeds,
     found: Found,
 }
@@ -79,12 +81,19 @@ fn read(path: &Path, seeds: Seeds) -> Result<Found, Error> {
     if state.seeds.from != seeds.from {
         return Err(wrong(format!("it has the worlds from seed {} on", state.seeds.from)));
     }
+    let commit = report::commit();
+    if state.commit != commit {
+        return Err(wrong(format!(
+            "it is of commit {}, and {commit} is checked out: remove it",
+            state.commit
+        )));
+    }
     Ok(state.found)
 }
 
 /// Written beside and renamed, so that an interruption leaves the old one or the new one.
 fn keep(path: &Path, seeds: Seeds, found: &Found) -> Result<(), Error> {
-    let state = State { seeds, found: found.clone() };
+    let state = State { commit: report::commit(), seeds, found: found.clone() };
     let text = serde_json::to_string(&state).unwrap_or_default();
     let beside = path.with_extension("new");
     std::fs::write(&beside, text).map_err(Error::file(&beside))?;

@@ -7,8 +7,10 @@ use std::time::{Duration, SystemTime};
 use aws_config::SdkConfig;
 use aws_fake::FakeAws;
 use aws_smithy_async::time::TimeSource;
+use serde_json::Value;
 
 use crate::dice::Dice;
+use crate::later;
 use crate::plan::Environments;
 
 type Make<F> = Box<dyn Fn(&SdkConfig) -> F>;
@@ -49,6 +51,11 @@ impl<F> Pool<F> {
         let answer = handle(&environment).await;
         self.idle.borrow_mut().push(environment);
         answer
+    }
+
+    /// What an invocation gets: as this version of the function has written it, or a later one.
+    pub(crate) fn receive(&self, event: Value) -> Value {
+        if self.dice.borrow_mut().chance(self.plan.later) { later::written(event) } else { event }
     }
 
     fn take(&self) -> Rc<F> {

@@ -23,6 +23,7 @@ pub mod command;
 mod dice;
 mod environments;
 pub mod error;
+mod later;
 mod lines;
 pub mod options;
 pub mod plan;

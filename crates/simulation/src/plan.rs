@@ -43,6 +43,9 @@ pub struct Environments {
     pub cold: f64,
     /// How far each environment's clock is from AWS's, at most, in either direction.
     pub skew: Duration,
+    /// Probability that what an invocation gets was written by a later version of the function: in the middle of a
+    /// roll-out, or of one that is taken back.
+    pub later: f64,
 }
 
 /// Which instance something happens to, by the time that it happens.

@@ -107,7 +107,7 @@ fn replaced(document: &str, result: &str) -> Option<String> {
 }
 
 /// The commit that is checked out.
-fn commit() -> String {
+pub(crate) fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())

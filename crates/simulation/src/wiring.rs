@@ -54,6 +54,7 @@ pub(crate) fn wire(
     let mut plumbing = Plumbing::new(fake, wiring, move |event| {
         let pool = Rc::clone(&pool);
         async move {
+            let event = pool.receive(event);
             let answer = pool.invoke(async |drainer: &Drainer| drainer.handle(event).await).await;
             let answer = answer.map_err(|error| error.to_string());
             blinder.map_or(answer.clone(), |blinder| blinder.answer(answer))

@@ -20,7 +20,7 @@ const SUMMARY: usize = 2_048;
 pub async fn tell_pipeline(
     clients: &Clients,
     job: &str,
-    verdict: Result<&str, &String>,
+    verdict: &Result<String, String>,
 ) -> Result<(), Fault> {
     let cut = |text: &str| text.chars().take(SUMMARY).collect::<String>();
     match verdict {

@@ -24,9 +24,6 @@ pub enum Function {
 }
 
 impl Function {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::EcsDrainer, Self::SpotInterruption, Self::TagPolicy, Self::EcsMetrics];
-
     /// Its crate.
     #[must_use]
     pub fn name(self) -> &'static str {

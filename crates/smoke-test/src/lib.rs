@@ -113,7 +113,7 @@ impl SmokeTest {
         }
         let verdict = decide::verdict(&checks);
         match &command {
-            Command::Job { id } => act::tell_pipeline(&self.clients, id, verdict.as_deref()).await?,
+            Command::Job { id } => act::tell_pipeline(&self.clients, id, &verdict).await?,
             Command::Hook { deployment, execution } => {
                 act::tell_deployment(&self.clients, deployment, execution, verdict.is_ok()).await?;
             }

@@ -79,12 +79,18 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_taken_apart() {
-        let targets = read(&[]).unwrap().targets;
-        let arn = "arn:aws:lambda:us-east-1:123456789012:function:f";
-        assert!(targets.iter().all(|target| (target.arn.as_str(), target.version.as_str()) == (arn, "7")));
-        let functions = targets.map(|target| target.function);
-        assert_eq!(functions, Function::ALL);
+    fn a_version_is_taken_apart_for_the_function_that_its_variable_names() {
+        let arn = "arn:aws:lambda:us-east-1:123456789012:function:own";
+        for name in NAMES {
+            let version = format!("{arn}:8");
+            let targets = read(&[(name, version.as_str())]).unwrap().targets;
+            let own: Vec<_> = targets.iter().filter(|target| target.arn == arn).collect();
+            let function = own[0].function.name().to_uppercase().replace('-', "_");
+            assert_eq!(
+                (own.len(), own[0].version.as_str(), format!("{function}_VERSION_ARN")),
+                (1, "8", name.to_owned())
+            );
+        }
     }
 
     #[test]

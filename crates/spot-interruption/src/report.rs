@@ -129,21 +129,19 @@ impl Report {
     #[must_use]
     pub fn to_be_done_again(&self) -> Vec<String> {
         let may = |step: &Step| step.fault().is_some_and(decide::may_succeed_again);
+        let steps = self.steps().into_iter().filter(|(_, step)| may(step)).map(|(what, _)| what);
         let groups = match self.targets.iter().filter(|(_, step)| may(step)).count() {
             0 => None,
             1 => Some("1 target group".to_owned()),
             n => Some(format!("{n} target groups")),
         };
-        let request = may(&self.request).then(|| "drain request".to_owned());
-        let look = may(&self.look).then(|| format!("tag {}", self.tag));
-        let notice = self.notice.as_ref().filter(|step| may(step)).map(|_| "the notice".to_owned());
-        [request, look, groups, notice].into_iter().flatten().collect()
+        let notice = self.notice.iter().filter(|step| may(step)).map(|_| "the notice".to_owned());
+        steps.chain(groups).chain(notice).collect()
     }
 
-    fn steps(&self) -> Vec<(String, &Step)> {
-        let targets = self.targets.iter().map(|(arn, step)| (format!("target group {arn}"), step));
-        let first = [("drain request".to_owned(), &self.request), (format!("tag {}", self.tag), &self.look)];
-        first.into_iter().chain(targets).collect()
+    /// What is done but for target groups and notice.
+    fn steps(&self) -> [(String, &Step); 2] {
+        [("drain request".to_owned(), &self.request), (format!("tag {}", self.tag), &self.look)]
     }
 
     /// What is wrong, in words.
@@ -152,7 +150,9 @@ impl Report {
         if self.late {
             problems.push("the notice came when the two minutes were over: nothing was done".to_owned());
         }
-        let failed = self.steps().into_iter().filter_map(|(what, step)| Some((what, step.fault()?)));
+        let targets = self.targets.iter().map(|(arn, step)| (format!("target group {arn}"), step));
+        let steps = self.steps().into_iter().chain(targets);
+        let failed = steps.filter_map(|(what, step)| Some((what, step.fault()?)));
         problems.extend(failed.map(|(what, fault)| format!("{what}: {fault}")));
         if self.unknown {
             problems.push("EC2 does not know the instance: no target groups".to_owned());

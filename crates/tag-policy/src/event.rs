@@ -136,7 +136,7 @@ fn event_id(kind: &'static str, message: &Value) -> Result<String, BadMessage> {
     if valid {
         Ok(id)
     } else {
-        Err(BadMessage { kind, field: "id", problem: "is not an id (letters, digits, -_.)" })
+        Err(BadMessage { kind, field: "id", problem: "is not an id (at most 100 letters, digits, -_.)" })
     }
 }
 

@@ -137,11 +137,18 @@ impl TagPolicy {
             };
             match answer {
                 Ok(summary) => summaries.push(summary),
-                Err(error) if envelope.records.len() == 1 => failed.push((at, error.to_string())),
+                // What cannot be read says by itself where it stood.
+                Err(error) if envelope.records.len() == 1 || matches!(error, Error::Event(_)) => {
+                    failed.push((at, error.to_string()));
+                }
                 Err(error) => failed.push((at, format!("{}: {error}", record.place))),
             }
         }
         let answer = envelope.answer(&failed).map_err(Error::Record)?;
+        // Where the whole invocation fails instead, the runtime logs the error.
+        for (_, reason) in &failed {
+            tracing::error!("record failed, to be delivered again: {reason}");
+        }
         Ok(if answer.is_null() && summaries.len() == 1 { summaries.remove(0) } else { answer })
     }
 

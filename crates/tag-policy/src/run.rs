@@ -230,45 +230,34 @@ pub(crate) fn blank(kind: &'static str, holder: &Holder, frame: &Frame, vpcs: &[
 
 /// One line a run, with its counts. A run that only reports although nobody asked for that is a warning: an alarm counts it.
 pub(crate) fn log(report: &Report) {
-    let (event, kind, instances) = (&report.run.event, report.run.kind, report.instances);
-    let (repaired, failed) = (report.repairs.len(), report.failures.len());
-    let (found, untagged) = (report.findings.len(), report.untagged.len());
-    let (lookups, owed) = (report.lookups.calls, report.lookups.owed);
     let reason = match &report.report_only {
         None | Some(ReportOnly::DryRun) => None,
         Some(ReportOnly::FaultyRules) => Some("faultyRules"),
         Some(ReportOnly::NoRules) => Some("noRules"),
         Some(ReportOnly::FleetFell { .. }) => Some("fleetFell"),
     };
-    let report_only = report.report_only.is_some();
-    if let Some(reason) = reason {
-        tracing::warn!(
-            event,
-            kind,
-            instances,
-            repaired,
-            failed,
-            found,
-            untagged,
-            lookups,
-            owed,
-            report_only,
-            reason,
-            "run only reported"
-        );
+    // The level of a line is part of its code, so that there are two lines.
+    macro_rules! tell {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                event = report.run.event,
+                kind = report.run.kind,
+                instances = report.instances,
+                repaired = report.repairs.len(),
+                failed = report.failures.len(),
+                found = report.findings.len(),
+                untagged = report.untagged.len(),
+                lookups = report.lookups.calls,
+                owed = report.lookups.owed,
+                report_only = report.report_only.is_some(),
+                reason,
+                $message
+            )
+        };
+    }
+    if reason.is_some() {
+        tell!(warn, "run only reported");
     } else {
-        tracing::info!(
-            event,
-            kind,
-            instances,
-            repaired,
-            failed,
-            found,
-            untagged,
-            lookups,
-            owed,
-            report_only,
-            "run ended"
-        );
+        tell!(info, "run ended");
     }
 }

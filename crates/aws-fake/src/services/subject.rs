@@ -64,7 +64,7 @@ pub(crate) fn subjects(world: &World, request: &Request) -> Vec<Subject> {
         Service::DynamoDb => tables(parameters).map(names::table_arn).collect(),
         Service::CloudTrail | Service::CloudWatch => Vec::new(),
     };
-    // Questions about many things at once name none: their answer is whatever there is.
+    // Questions about many things at once name none: their answer is whatever there is. Nor do metric data.
     let is_general =
         ["List", "Describe", "Lookup", "Put"].iter().any(|verb| request.operation.starts_with(verb));
     if resources.is_empty() && is_general {

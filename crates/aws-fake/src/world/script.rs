@@ -112,11 +112,10 @@ impl World {
     /// The agent of an instance loses its state and registers again, as a new container instance that takes
     /// tasks; what ran before is lost to ECS. Nothing happens where there is no machine any more.
     pub fn register_anew(&mut self, instance: &str) {
-        let machine = self.instances.get(instance).filter(|machine| machine.exists);
-        let Some(group) = machine.map(|machine| machine.group.clone()) else { return };
+        let Some(machine) = self.instances.get(instance).filter(|machine| machine.exists) else { return };
+        let group = self.groups.get(&machine.group).map(|group| (group.cluster.clone(), group.size));
         self.deregister(instance);
-        let group = self.groups.get(&group);
-        if let Some((cluster, size)) = group.map(|group| (group.cluster.clone(), group.size)) {
+        if let Some((cluster, size)) = group {
             self.add_container_instance(instance, &cluster, size);
         }
     }

@@ -191,7 +191,7 @@ fn a_forged_continuation_names_nothing_that_cannot_be_a_name() {
         ("/Cluster", &*long, "Cluster is not a name or an ARN"),
         ("/ContainerInstance", "arn:\naws", "ContainerInstance is not a name or an ARN"),
         ("/WaitsFor", "\u{202e}", "WaitsFor is not a name or an ARN"),
-        ("/WaitsFor", "", "WaitsFor is missing or not a text"),
+        ("/WaitsFor", "", "WaitsFor is not a name or an ARN"),
         ("/Hook/Group", "a\u{1b}[2K", "the name of the group is not one"),
         ("/Hook/Group", "", "the name of the group is not one"),
         ("/Hook/Group", &*long, "the name of the group is not one"),
@@ -257,5 +257,6 @@ fn a_continuation_is_read_as_it_was_written() {
     let records = envelope::open(serde_json::from_str(sample).unwrap()).unwrap().records;
     let message = records[0].message.clone().unwrap();
     let Ok(Command::Drain(drain)) = classify(&message, now()) else { panic!("not a drain") };
-    assert_eq!(serde_json::to_value(drain).unwrap(), message);
+    let written: Value = serde_json::from_str(&continuation::write(&drain)).unwrap();
+    assert_eq!(written, message);
 }

@@ -211,3 +211,19 @@ async fn a_notice_for_an_instance_in_no_cluster_ends_at_its_first_look() {
         assert_eq!(run.count("PublishBatch") - before, passes, "{name}: {:#?}", run.story());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_has_little_time_does_not_wait_for_what_has_only_begun() {
+    let mut run = Run::new(cluster(2).service("web", 1, 3_600), Wiring::default());
+    let tasks = |id: &String| run.fake.with(|world| world.unstopped_tasks(id));
+    let (busy, idle): (Vec<_>, Vec<_>) =
+        run.fake.with(|world| world.instances("prod-ecs")).into_iter().partition(|id| tasks(id) > 0);
+    leave(&run, &idle[0]);
+    notice(&mut run, &busy[0]);
+    run.run(5).await;
+    assert_eq!(run.plumbing.stats().invocations, 1, "both in one batch: {:#?}", run.story());
+    assert_eq!(run.count("PublishBatch"), 1, "{:#?}", run.story());
+    assert_eq!(run.count("CompleteLifecycleAction"), 0, "the idle one is not settled: {:#?}", run.story());
+    run.run(10).await;
+    assert_eq!(run.count("CompleteLifecycleAction"), 1, "{:#?}", run.story());
+}

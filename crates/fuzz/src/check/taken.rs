@@ -9,7 +9,8 @@ use ecs_drainer::event::Command as Drainer;
 use ecs_drainer::settings::Settings;
 use ecs_metrics::event::Command as Metrics;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
+use smoke_test::event::Command as Smoke;
 use spot_interruption::decide as spot;
 use spot_interruption::event::{Command as Spot, Notice};
 use tag_policy::event::Command as Tags;
@@ -41,6 +42,14 @@ pub(super) fn check(asked: &Asked, message: &Value) -> Result<(), Violation> {
     }
     if let Ok(Spot::Notice(notice)) = &asked.spot {
         self::notice(notice)?;
+    }
+    match &asked.smoke {
+        Ok(Smoke::Job { id }) => holds(!id.is_empty(), || "a job without id".to_owned())?,
+        Ok(Smoke::Hook { deployment, execution }) => {
+            holds(!deployment.is_empty() && !execution.is_empty(), || "a hook without id".to_owned())?;
+        }
+        Ok(Smoke::Plain) => holds(*message == json!({}), || "a plain event that says something".to_owned())?,
+        Ok(Smoke::Skip(_)) | Err(_) => {}
     }
     match &asked.tags {
         Ok(Tags::Run(run)) => {

@@ -1,10 +1,9 @@
 //! A function on a stage: a world of which every value is a secret, and the log as it would be written.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_fake::client::FakeAws;
+use aws_fake::log::Log;
 use aws_fake::scenario::Scenario;
 use aws_fake::world::identity::Identity;
 use aws_fake::world::launches::MachinePlan;
@@ -17,7 +16,7 @@ use tracing::subscriber::DefaultGuard;
 
 /// Stands in every tag, rule and name of a person.
 pub(crate) const SECRET: &str = "zq7secret";
-/// What every record's error of a message may name: an id that SQS gives.
+/// A record's id, as SQS gives it.
 const MESSAGE: &str = "059f36b4-87a3-44ab-83d2-661970000009";
 const TOPIC: &str = "ecs-drain";
 /// Instances of the sample events.
@@ -51,26 +50,13 @@ enum Deployed {
     Tags(tag_policy::TagPolicy),
 }
 
-/// What was written to standard output.
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A function in its world.
 pub(crate) struct Stage {
     pub(crate) fake: FakeAws,
     deployed: Deployed,
     /// What stands in sample events → what there is in this world.
     cast: Vec<(&'static str, String)>,
-    log: Sink,
+    log: Log,
     _logging: DefaultGuard,
 }
 
@@ -154,7 +140,7 @@ impl Stage {
                 ("2026-05-09T1", "2026-01-02T0".to_owned()),
             ]
         });
-        let log = Sink::default();
+        let log = Log::default();
         let writer = log.clone();
         let subscriber = telemetry::subscriber(function.name(), None, move || writer.clone());
         Self { fake, deployed, cast, log, _logging: tracing::subscriber::set_default(subscriber) }
@@ -207,6 +193,6 @@ impl Stage {
 
     /// The lines so far, as they were written.
     pub(crate) fn lines(&self) -> String {
-        String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap()
+        self.log.text()
     }
 }

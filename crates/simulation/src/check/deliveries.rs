@@ -24,6 +24,8 @@ impl Checker {
         if let Some(held) = known.token.as_ref().and_then(|token| self.book.held.get_mut(token)) {
             held.live += 1;
             held.copies += usize::from(copy || known.pass.is_none() && held.is_told);
+            // An event that AWS loses takes nothing away where the topic tells the same.
+            held.lost &= held.is_told;
             held.is_told = true;
             held.urgent |= line == Way::Urgent;
             held.continuations += usize::from(known.pass.is_some() && !copy);
@@ -43,11 +45,11 @@ impl Checker {
         self.book.messages.insert(Rc::clone(id), known);
     }
 
-    /// AWS lost an event.
+    /// AWS lost an event: nobody may know of what it told.
     pub(super) fn lost(&mut self, event: &str) {
         let known = Known::read(event, Moment::ZERO);
         if let Some(held) = known.token.and_then(|token| self.book.held.get_mut(&token)) {
-            held.lost = true;
+            held.lost |= !held.is_told;
         }
     }
 
@@ -163,11 +165,6 @@ impl Checker {
         let lasted = at.saturating_sub(held.began_at);
         // A clock that is fast sees the hook's own limit before AWS does.
         let past_limit = lasted + self.rules.skew + Duration::from_secs(1) >= held.limit;
-        // Auto Scaling may not list yet an instance that is that young.
-        let race = self.rules.race();
-        let is_young =
-            self.book.uncertain.get(&held.instance).is_some_and(|since| *since + race >= held.began_at);
-        held.lost |= is_young && held.live == 0;
         let is_forgotten = held.live == 0 && !held.is_over && !held.lost && !past_limit;
         let most = self.rules.most_continuations(held, lasted);
         let what = if is_forgotten {

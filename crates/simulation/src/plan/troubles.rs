@@ -135,5 +135,6 @@ pub(super) fn environments(dice: &mut Dice) -> Environments {
         _ => 1.0,
     };
     let skew = if dice.chance(0.6) { Duration::ZERO } else { dice.seconds(0.01, 5.0) };
-    Environments { cold, skew }
+    let later = if dice.chance(0.8) { 0.0 } else { dice.real(0.1, 1.0) };
+    Environments { cold, skew, later }
 }

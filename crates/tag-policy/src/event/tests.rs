@@ -133,10 +133,13 @@ fn what_is_broken_is_named_and_not_quoted() {
         (with(scheduled(), "/time", json!("soon")), "scheduled event: time is not an RFC 3339 date"),
         (with(scheduled(), "/time", json!(null)), "scheduled event: time is missing or not a text"),
         (with(scheduled(), "/id", json!("")), "scheduled event: id is missing or not a text"),
-        (with(scheduled(), "/id", json!("a\nb")), "scheduled event: id is not an id (letters, digits, -_.)"),
+        (
+            with(scheduled(), "/id", json!("a\nb")),
+            "scheduled event: id is not an id (at most 100 letters, digits, -_.)",
+        ),
         (
             with(launch(), "/id", json!("x".repeat(101))),
-            "launch event: id is not an id (letters, digits, -_.)",
+            "launch event: id is not an id (at most 100 letters, digits, -_.)",
         ),
         (with(launch(), "/id", json!(7)), "launch event: id is missing or not a text"),
         (with(launch(), "/detail", json!(null)), "launch event: detail.eventName is missing or not a text"),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_fake::log::Log;
 use aws_fake::world::identity::Identity;
 use aws_fake::world::launches::Launch;
 use serde_json::{Value, json};
@@ -110,21 +111,14 @@ async fn hostile_events_change_no_tag_that_has_a_value() {
     ];
     for (name, forge, expected) in rows {
         let (world, id, event) = world();
-        let before: Vec<_> = world
-            .ids()
-            .into_iter()
-            .filter(|one| *one != id)
-            .map(|one| world.fake.with(|world| world.tags(&one)))
-            .collect();
+        let of_others = || {
+            let others = world.ids().into_iter().filter(|one| *one != id);
+            others.map(|one| world.fake.with(|world| world.tags(&one))).collect::<Vec<_>>()
+        };
+        let before = of_others();
         let event = forge(&world, event);
         let answer = world.invoke(&event, "request-1").await;
-        let after: Vec<_> = world
-            .ids()
-            .into_iter()
-            .filter(|one| *one != id)
-            .map(|one| world.fake.with(|world| world.tags(&one)))
-            .collect();
-        assert_eq!(before, after, "{name}: {answer:?}");
+        assert_eq!(before, of_others(), "{name}: {answer:?}");
         let mut tags = world.fake.with(|world| world.tags(&id));
         tags.remove("Name");
         if name.contains("user") {
@@ -146,8 +140,12 @@ async fn broken_records_fail_alone_and_are_not_repeated() {
     bodies.extend((0..1_000).map(|n| format!(r#"{{"vpcIds":["secret {n}"]}}"#)));
     let records =
         bodies.iter().enumerate().map(|(n, body)| json!({"messageId": format!("m-{n}"), "body": body}));
+    let (log, _logging) = Log::of("tag_policy");
     let answer = world.invoke(&json!({"Records": records.collect::<Vec<_>>()}), "request-1").await.unwrap();
     assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1_002);
+    let told = log.text();
+    assert_eq!(told.matches("record failed, to be delivered again: Records[").count(), 1_002);
+    assert!(!told.contains("secret"), "{told}");
     assert_eq!(world.tag(&id, "CreatedBy").as_deref(), Some("bob"));
     assert!(world.fake.now() < Duration::from_secs(10));
 }
