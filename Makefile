@@ -150,4 +150,4 @@ requirements: $(JUDGE)/uv
 $(JUDGE)/uv: .venv/judge/stamp
 
 clean: ## remove everything that was made here
-	rm -rf target .venv .aws-sam .local .pytest_cache tests/__pycache__
+	rm -rf target .venv .aws-sam .local .cargo-home .pytest_cache tests/__pycache__ packaged.yaml published.yaml stages

@@ -139,7 +139,12 @@ class Verdict:
     @property
     def passed(self) -> bool:
         """Whether every check holds."""
-        return all(self.checks.values())
+        return not self.failed
+
+    @property
+    def failed(self) -> list[str]:
+        """The checks that do not hold."""
+        return [check for check, holds in self.checks.items() if not holds]
 
 
 def judge(history: list[Entry], stack: Stack, instance: str | None = None) -> Verdict:

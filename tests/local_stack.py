@@ -74,6 +74,11 @@ class Stack:
         """A boto3 client of the emulator: alarms and dashboards are there, since CloudFormation makes them."""
         return boto3.client(service, **client_settings(self.emulator))
 
+    def resources(self) -> list[dict[str, Any]]:
+        """Everything that CloudFormation has made."""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
+        return [one for page in pages for one in page["StackResourceSummaries"]]
+
     def fire(self, function: str, event: Mapping[str, Any]) -> None:
         """Sends an event to the target of the function's schedule as EventBridge does: asynchronously."""
         events, name = self.client("events"), self.outputs[f"{function}Name"]
@@ -251,9 +256,8 @@ def keep_policies(stack: Stack) -> None:
     """
     file = stack.logs / POLICIES
     policies: dict[str, list[Any]] = json.loads(file.read_text()) if file.exists() else {}
-    iam, pages = stack.emulated("iam"), stack.client("cloudformation").get_paginator("list_stack_resources")
-    made = [one for page in pages.paginate(StackName=STACK_NAME) for one in page["StackResourceSummaries"]]
-    for role in made:
+    iam = stack.emulated("iam")
+    for role in stack.resources():
         if role["ResourceType"] == "AWS::IAM::Role":
             name = role["PhysicalResourceId"]
             documents = (

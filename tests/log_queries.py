@@ -52,7 +52,7 @@ def tokens(text: str) -> list[str]:
 
 
 def value_of(line: Line, field: str) -> Any:
-    """A field by its path; none where it is missing. A field's own name may have dots."""
+    """A field by its path; none where it is missing."""
     found: Any = line
     for part in field.split("."):
         found = found.get(part) if isinstance(found, dict) else None

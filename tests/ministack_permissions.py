@@ -12,7 +12,9 @@ from typing import Any
 
 from ministack.core.iam_evaluator import EvalContext, ParsedStatement, evaluate, parse_policy_document
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
+from transformed import PSEUDO
+
+ACCOUNT, REGION = PSEUDO["AWS::AccountId"], PSEUDO["AWS::Region"]
 PRINCIPAL = f"arn:aws:sts::{ACCOUNT}:assumed-role/function/fleetkeeper"
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from environment import ROOT
-from permissions import Statement, listed, statements, trusts, typed
+from permissions import Statement, listed, statements, trusts
 from test_template import PARAMETERS, TEMPLATE
+from transformed import typed
 
 PAGE = ROOT / "docs" / "security.md"
 BEGIN, END = "<!-- permissions: begin -->", "<!-- permissions: end -->"

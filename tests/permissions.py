@@ -18,10 +18,10 @@ from policy_sentry.querying.actions import get_action_data
 
 from environment import ROOT, clean_environment
 from test_template import TEMPLATE
+from transformed import PSEUDO, typed
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
+ACCOUNT, REGION = PSEUDO["AWS::AccountId"], PSEUDO["AWS::Region"]
 Statement = dict[str, Any]
-Resources = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -228,12 +228,6 @@ def given(call: Call, choice: int) -> tuple[dict[str, str], dict[str, str]]:
         for name in references(expression):
             (parameters if name in TEMPLATE["Parameters"] else resources)[name] = value
     return parameters, resources
-
-
-def typed(template: Mapping[str, Any], kind: str) -> Resources:
-    """The template's resources of a type."""
-    resources: Resources = template["Resources"]
-    return {name: made for name, made in resources.items() if "Fn::" not in name and made["Type"] == kind}
 
 
 def references(expression: Any) -> list[str]:

@@ -1,6 +1,5 @@
 """What a release says of itself: its version, its notes, and its template as the Application Repository takes it.
 
-python tests/release.py version
 python tests/release.py notes
 python tests/release.py template .aws-sam/build/template.yaml > .aws-sam/build/published.yaml
 """
@@ -117,8 +116,6 @@ def used(template: Template, name: str, section: str) -> bool:
 def main(arguments: list[str]) -> int:
     """Prints what is asked for."""
     match arguments:
-        case ["version"]:
-            print(version())
         case ["notes"]:
             print(notes(version()))
         case ["template", built]:

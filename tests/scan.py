@@ -50,10 +50,11 @@ EVERYTHING = {
     "StandaloneTasks": "stop",
     "UntaggedAction": "terminate",
 }
+EXAMPLES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "examples").glob("*.yaml"))
 SCANS = (
     Scan("template.yaml", left_out=ONLY_WITH_A_KEY),
     Scan("template.yaml", EVERYTHING),
-    *(Scan(name) for name in ("pipeline.yaml", *sorted(f"examples/{path.name}" for path in (ROOT / "examples").glob("*.yaml")))),
+    *map(Scan, ["pipeline.yaml", *EXAMPLES]),
 )
 
 

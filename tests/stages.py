@@ -11,7 +11,8 @@ from pathlib import Path
 
 import tomlkit
 
-ROOT = Path(__file__).resolve().parent.parent
+from environment import ROOT
+
 STAGES = ("beta", "gamma", "prod")
 
 
@@ -30,4 +31,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     main(Path(sys.argv[1]))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from test_alarms import ALARMS, CLUSTERS_ALARMS, PLAIN, QUEUES
+from test_alarms import ALARMS, CLUSTERS_ALARMS, FILTERS, QUEUES
 from test_template import FUNCTIONS, properties
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
@@ -77,7 +77,7 @@ def test_it_names_what_there_is() -> None:
     named = set(re.findall(r'"QueueName", "(\w+)\.QueueName"', shown))
     assert named == {name for name, queue in QUEUES.items() if queue.get("Condition") != "MailsReport"}
     filters = set(re.findall(r'"Fleetkeeper/my-stack", "(\w+)"', shown))
-    assert filters == {name for name, one in PLAIN.items() if one["Type"] == "AWS::Logs::MetricFilter"}
+    assert filters == FILTERS.keys()
 
 
 def test_duration_is_in_percent_of_the_timeout() -> None:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 import drain
+import release
 from local_stack import Stack, local_stack
+from pages import commands, done
 
 KEYS = {"timestamp", "level", "message", "function", "requestId"}
 LIMIT_SECONDS = 180
@@ -35,7 +37,13 @@ def drained_once(stack: Stack) -> list[drain.Entry]:
 def test_the_drain_is_right(drained: tuple[Stack, list[drain.Entry]]) -> None:
     stack, history = drained
     verdict = drain.judge(history, stack)
-    assert verdict.passed, [check for check, holds in verdict.checks.items() if not holds]
+    assert verdict.passed, verdict.failed
+
+
+def test_the_stack_says_its_version(stack: Stack) -> None:
+    """As people ask it by docs/operations.md."""
+    (command,) = (command for command in commands("docs/operations.md") if "describe-stacks" in command)
+    assert done(command, stack.environment).strip() == release.version()
 
 
 def test_a_stopped_task_brings_the_next_look(drained: tuple[Stack, list[drain.Entry]]) -> None:

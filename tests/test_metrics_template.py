@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from environment import ROOT, clean_environment
-from test_template import PARAMETERS, RESOURCES, TEMPLATE, properties, statements
+from test_template import PARAMETERS, TEMPLATE, properties, statements
 
 MACHINE = ROOT / "statemachines" / "ecs-metrics.asl.json"
 

@@ -21,8 +21,9 @@ from local_stack import Stack, deploy, start
 from moto_world import moto_server
 from pages import commands, done, run
 from processes import children, wait_for
+from test_template import PARAMETERS, TEMPLATE
+from transformed import typed
 
-TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
 STACK_SET = yaml_parse((ROOT / "examples" / "stackset.yaml").read_text())
 NESTED = yaml_parse((ROOT / "examples" / "nested.yaml").read_text())
 CENTRAL = yaml_parse((ROOT / "examples" / "stackset-central.yaml").read_text())
@@ -65,27 +66,22 @@ SAID = SET["Parameters"] + [
 
 @pytest.mark.parametrize("said", SAID, ids=lambda said: said["ParameterKey"])
 def test_what_the_stack_set_says_the_template_takes(said: dict[str, str]) -> None:
-    taken = TEMPLATE["Parameters"][said["ParameterKey"]]
+    taken = PARAMETERS[said["ParameterKey"]]
     assert re.fullmatch(taken.get("AllowedPattern", ".*"), said["ParameterValue"])
     assert said["ParameterValue"] in taken.get("AllowedValues", [said["ParameterValue"]])
 
 
 def test_names_have_room_in_a_stack_set() -> None:
     """The stacks' own names would leave seven characters; those of nested stacks little more."""
-    names = [one["Properties"]["FunctionName"]["Fn::Sub"] for one in functions()]
+    functions = typed(TEMPLATE, "AWS::Serverless::Function").values()
+    names = [one["Properties"]["FunctionName"]["Fn::Sub"] for one in functions]
     assert all(name.startswith("${Name}-") and terms == {"Name": prefix()} for name, terms in names)
     longest = max(len(name) for name, _ in names) - len("${Name}")
     assert LONGEST_STACK + longest > LONGEST_FUNCTION, "or nobody would need NamePrefix"
-    pattern = TEMPLATE["Parameters"]["NamePrefix"]["AllowedPattern"]
+    pattern = PARAMETERS["NamePrefix"]["AllowedPattern"]
     allowed = max(length for length in range(LONGEST_FUNCTION) if re.fullmatch(pattern, "x" * length))
     assert allowed + longest <= LONGEST_FUNCTION
     assert NESTED["Resources"]["Fleetkeeper"]["Properties"]["Parameters"]["NamePrefix"] == {"Ref": "AWS::StackName"}
-
-
-def functions() -> list[dict[str, Any]]:
-    """The template's."""
-    loose = [one for name, one in TEMPLATE["Resources"].items() if not name.startswith("Fn::")]
-    return [one for one in loose if one["Type"] == "AWS::Serverless::Function"]
 
 
 def prefix() -> dict[str, Any]:
@@ -102,7 +98,7 @@ def test_transforms_need_the_accounts_own_roles() -> None:
 def test_moto_makes_the_stack_set() -> None:
     """With the template's parameters; its resources are moto's to make elsewhere."""
     topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "fleetkeeper"}}
-    body = {"Parameters": TEMPLATE["Parameters"], "Resources": {"Topic": topic}}
+    body = {"Parameters": PARAMETERS, "Resources": {"Topic": topic}}
     own = ("StackSetName", "Description", "PermissionModel", "Capabilities", "Parameters")
     with moto_server(LOCAL / "multi-account-moto") as clients:
         formation = clients("cloudformation")
@@ -190,9 +186,8 @@ def deployed_centrally(stack: Stack, built: Path) -> dict[str, str]:
     reader = RUN / "reader"
     (reader / ".aws-sam").mkdir(parents=True)
     (reader / ".aws-sam" / "build").symlink_to(built)
-    (reader / "examples").symlink_to(ROOT / "examples")
-    (reader / "statemachines").symlink_to(ROOT / "statemachines")
-    (reader / "samconfig.toml").symlink_to(ROOT / "samconfig.toml")
+    for name in ("examples", "statemachines", "samconfig.toml"):
+        (reader / name).symlink_to(ROOT / name)
     environment = stack.environment | {"AWS_ACCESS_KEY_ID": CENTRAL_ACCOUNT}
     outputs: dict[str, str] = {}
     for command in commands("docs/multi-account.md", "Deploy"):
@@ -207,14 +202,12 @@ def deployed_centrally(stack: Stack, built: Path) -> dict[str, str]:
             assert "Unrecognized resource types: [AWS::CloudFormation::StackSet]" in answer.stderr, answer.stderr
             continue
         done(command, environment, reader, **known)
-        (latest,) = json.loads(
-            done("aws cloudformation describe-stacks --stack-name fleetkeeper-central", environment)
-        )["Stacks"]
+        described = done("aws cloudformation describe-stacks --stack-name fleetkeeper-central", environment)
+        (latest,) = json.loads(described)["Stacks"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in latest["Outputs"]}
     client = boto3.client("s3", **client_settings(stack.emulator) | {"aws_access_key_id": CENTRAL_ACCOUNT})
-    uploaded = client.get_object(Bucket=outputs["ArtifactBucket"], Key=f"fleetkeeper-{release.version()}.yaml")[
-        "Body"
-    ].read()
+    stored = client.get_object(Bucket=outputs["ArtifactBucket"], Key=f"fleetkeeper-{release.version()}.yaml")
+    uploaded = stored["Body"].read()
     assert b"NamePrefix" in uploaded and b"s3://" in uploaded
     return outputs
 

@@ -21,22 +21,16 @@ import permission_table
 import permissions
 from environment import ROOT, clean_environment
 from local_stack import POLICIES, RUNS
-from permissions import ACCOUNT, REGION, Call, Case, Statement, definition, listed, recorded, statements, typed
+from permissions import ACCOUNT, REGION, Call, Case, Statement, definition, listed, recorded, statements
+from scan import EVERYTHING, KEY
 from test_template import TEMPLATE
-from transformed import transformed_each
+from transformed import transformed, transformed_each, typed
 
-KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
-# Everything for which a role gets more than it has by default.
+# What no test of a crate has a setting for, and its role gets more by.
 KEYS = {"KmsKeyArn": KEY, "ReportTopicKeyArn": KEY}
 MADE = {"RollOut": "guarded", "CreateSmokeTest": "yes"}
-EVERYTHING = {
-    **KEYS,
-    **MADE,
-    "StandaloneTasks": "stop",
-    "UntaggedAction": "stop",
-    "EcsMetricsDriver": "state-machine",
-    "EcsMetricsExtraMetrics": "instances,services,capacity,pending-age",
-}
+# Everything for which a role gets more than it has by default.
+MOST = {**EVERYTHING, **KEYS}
 CALLERS = permissions.callers(TEMPLATE)
 ROLES = typed(TEMPLATE, "AWS::IAM::Role")
 # The crates' tests that run a whole function record what it calls.
@@ -121,7 +115,7 @@ def decided() -> tuple[list[tuple[str, Case]], list[list[dict[str, Any]]]]:
     made = [permissions.given(calls[0], choice) for (_, _, choice), calls in worlds.items()]
     choices = [relevant({**parameters, **KEYS, **MADE}) for parameters, _ in made]
     different = [dict(choice) for choice in dict.fromkeys(tuple(sorted(choice.items())) for choice in choices)]
-    *templates, whole = transformed_each([*different, EVERYTHING])
+    *templates, whole = transformed_each([*different, MOST])
     cases = []
     for ((function, _, _), calls), choice, (_, resources) in zip(worlds.items(), choices, made, strict=True):
         role = templates[different.index(choice)]["Resources"][CALLERS[function]]
@@ -238,13 +232,14 @@ def unnamed(statement: Statement) -> list[str]:
 
 
 def test_what_can_be_named_is_named() -> None:
-    """As the template is by default, and with everything that more is granted for."""
+    """As the template is by default, and with everything that more is granted for; and in the pipeline."""
     found = {
-        f"{role}: {statement.get('Sid')} grants {action} on everything"
-        for template in transformed_each([{}, EVERYTHING])
+        f"{role}: {one.get('Sid')} grants {action} on everything"
+        for template in (*transformed_each([{}, MOST]), transformed("pipeline.yaml"))
         for role, made in typed(template, "AWS::IAM::Role").items()
         for statement in statements(made)
-        for action in unnamed(statement)
+        for one in chosen(statement)
+        for action in unnamed(one)
     }
     assert not found, "\n".join(sorted(found))
 

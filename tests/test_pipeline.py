@@ -18,12 +18,14 @@ import local_stack
 from environment import LOCAL, ROOT, clean_environment
 from local_stack import ARTIFACTS, Stack
 from moto_world import moto_server
+from pages import commands
 from processes import children
 from test_smoke import FUNCTIONS, sample, send
+from test_template import PARAMETERS
+from transformed import typed
 from waiting import WAITING, waiting
 
 PIPELINE = yaml_parse((ROOT / "pipeline.yaml").read_text())
-TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
 SPECS = {name: yaml_parse((ROOT / name).read_text()) for name in ("buildspec.yml", "buildspec-deploy-tests.yml")}
 STAGES = ("beta", "gamma", "prod")
 STAGE_SECONDS = 180
@@ -170,6 +172,44 @@ def test_one_artefact_goes_through_all_stages() -> None:
         assert plan["StackName"] == deploy["StackName"] == f"fleetkeeper-{stage}"
         assert plan["ChangeSetName"] == deploy["ChangeSetName"]
         assert test["FunctionName"] == f"fleetkeeper-{stage}-smoke-test"
+        assert (plan["ActionMode"], deploy["ActionMode"]) == ("CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE"), stage
+        assert plan["RoleArn"].endswith(":role/StackRole"), stage
+    # CloudFormation knows no aliases, so that each stage is written out.
+    assert len({json.dumps(configurations(stage)).replace(stage, "") for stage in STAGES}) == 1
+
+
+def test_a_stage_that_fails_goes_back() -> None:
+    """But Beta: what failed there is looked at there."""
+    declared = PIPELINE["Resources"]["Pipeline"]["Properties"]
+    going_back = [stage["Name"] for stage in declared["Stages"] if stage.get("OnFailure") == {"Result": "ROLLBACK"}]
+    assert declared["PipelineType"] == "V2" and going_back == ["Gamma", "Prod"]
+
+
+def test_the_page_s_command_says_all_that_the_pipeline_must_be_told() -> None:
+    (command,) = (command for command in commands("docs/pipeline.md") if "pipeline.yaml" in command)
+    said = set(re.findall(r'[ "](\w+)=', command))
+    required = {name for name, parameter in PIPELINE["Parameters"].items() if "Default" not in parameter}
+    assert required <= said <= PIPELINE["Parameters"].keys() and "--capabilities CAPABILITY_IAM" in command
+
+
+def test_roles_are_taken_for_this_account_only() -> None:
+    for role in typed(PIPELINE, "AWS::IAM::Role").values():
+        (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_the_code_that_stacks_go_back_to_outlives_the_pipeline() -> None:
+    bucket = PIPELINE["Resources"]["ArtifactBucket"]
+    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+
+
+def test_builds_run_on_the_functions_processor() -> None:
+    """What is tested is what is deployed; and in the owner's image, whose tools are pinned."""
+    projects = typed(PIPELINE, "AWS::CodeBuild::Project")
+    assert PARAMETERS["Architecture"]["Default"] == "arm64" and len(projects) == len(SPECS)
+    for project in projects.values():
+        environment = project["Properties"]["Environment"]
+        assert (environment["Type"], environment["Image"]) == ("ARM_CONTAINER", {"Ref": "BuildImage"})
 
 
 def test_the_pipeline_is_one_that_codepipeline_takes() -> None:
@@ -202,7 +242,7 @@ def test_the_pipeline_is_one_that_codepipeline_takes() -> None:
 def test_a_stage_sets_what_the_template_has(artefact: Artefact, stage: str) -> None:
     given = json.loads((artefact.folder / "stages" / f"{stage}.json").read_text())["Parameters"]
     for name, value in given.items():
-        declared = TEMPLATE["Parameters"][name]
+        declared = PARAMETERS[name]
         assert value in declared.get("AllowedValues", [value]), name
         assert re.fullmatch(declared.get("AllowedPattern", ".*"), value), name
     assert given["CreateSmokeTest"] == "yes"
@@ -217,7 +257,7 @@ def test_stages_do_not_share_what_acts_by_itself(artefact: Artefact) -> None:
     for switch in ("TaskStoppedEvents", "TerminatedEvents", "SpotInterruptions", "ScheduledRuns", "LaunchEvents"):
         assert beta[switch] == gamma[switch] == "DISABLED" and switch not in prod, switch
     for own in ("RulesTableName", "EcsMetricsNamespace"):
-        values = [parameters.get(own, TEMPLATE["Parameters"][own]["Default"]) for parameters in given]
+        values = [parameters.get(own, PARAMETERS[own]["Default"]) for parameters in given]
         assert len(set(values)) == len(STAGES), own
 
 

@@ -1,4 +1,4 @@
-"""Every command of the pages for people is run, here or by the test that is named; and their links lead somewhere."""
+"""Every command of the pages is run, here or by the test that is named; and their links lead somewhere."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from urllib.parse import unquote
 import pytest
 
 from conftest import Clients
-from environment import LOCAL, ROOT, clean_environment
+from environment import DEBUG, LOCAL, ROOT, clean_environment
 from local_stack import fake_aws
 from pages import commands, done, run
+from test_template import PARAMETERS
 
 README = (ROOT / "README.md").read_text()
-TALKING = ["README.md", "CONTRIBUTING.md"]
-TALKING += [f"docs/{name}.md" for name in ("operations", "runbook", "multi-account", "pipeline", "security")]
-ALL_PAGES = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+# First the README: the others' commands find what its own have made.
+PAGES = [str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]]
+PAGES.sort(key=lambda page: (page != "README.md", page))
 # What the reader has, and the demo's world has under another name.
 PLACEHOLDERS = {
     "my-group": "prod-ecs",
@@ -31,14 +32,18 @@ ELSEWHERE = {
     "cargo lambda watch -p ecs-drainer": "test_events.py",
     "cargo lambda invoke": "test_events.py, with every sample event",
     r"cargo test -p [a-z-]+$": "make test runs all of it",
+    "aws cloudformation deploy --stack-name fleetkeeper-pipeline": "test_pipeline.py, as far as an emulator knows it",
+    "aws cloudformation deploy --stack-name fleetkeeper-key": "test_encryption.py",
+    "aws cloudformation deploy --stack-name fleetkeeper-(central|accounts)": "test_multi_account.py",
+    "aws cloudformation describe-stacks": "test_deployed.py",
+    "aws lambda invoke --function-name fleetkeeper-(tag-policy|ecs-metrics)": "test_tag_policy.py and test_ecs_metrics.py",
+    "aws lambda invoke --function-name fleetkeeper-smoke-test": "test_smoke.py sends the same: the option is of AWS CLI 2",
     "cargo run -p tag-policy-rules": "test_tag_policy.py",
     ".venv/judge/bin/python -m pytest tests/test_tag_policy.py$": "make test runs all of it",
-    "aws lambda invoke": "test_tag_policy.py and test_ecs_metrics.py",
     "aws sns subscribe": "test_spot.py",
     "aws autoscaling (describe-auto-scaling-instances|delete-lifecycle-hook)": "test_uninstall.py, in moto",
     "aws dynamodb delete-table": "test_uninstall.py",
     "sam delete": "test_uninstall.py",
-    "aws cloudformation (deploy|describe-stacks)": "test_multi_account.py",
     "sam package": "test_multi_account.py",
     "sam deploy --config-env": "test_pipeline.py, which reads the stages' tables",
     "aws s3 cp": "test_multi_account.py",
@@ -49,7 +54,7 @@ ELSEWHERE = {
 
 def said() -> list[str]:
     """All commands of the pages."""
-    return [command for page in TALKING if (ROOT / page).exists() for command in commands(page)]
+    return [command for page in PAGES for command in commands(page)]
 
 
 def kind(command: str) -> str:
@@ -59,7 +64,7 @@ def kind(command: str) -> str:
     return next(
         (
             word
-            for word in ("make", "aws autoscaling", "aws sns", "cargo test", "cargo run")
+            for word in ("make", "aws autoscaling", "aws ec2", "aws sns", "cargo test", "cargo run")
             if command.startswith(word)
         ),
         "",
@@ -86,14 +91,14 @@ def test_aws_commands_are_understood() -> None:
     """In the pages' order: the hook is attached, an instance leaves, its hook is completed by hand."""
     with fake_aws(LOCAL / "readme") as endpoint:
         client = Clients(endpoint)("autoscaling")
+        (group,) = client.describe_auto_scaling_groups(AutoScalingGroupNames=["prod-ecs"])["AutoScalingGroups"]
+        leaving, staying, *_ = (instance["InstanceId"] for instance in group["Instances"])
+        names = PLACEHOLDERS | {"i-0123456789abcdef0": leaving, "i-0b662ef9931388ba0": staying}
         for command in (c for c in said() if kind(c).startswith("aws")):
-            for placeholder, name in PLACEHOLDERS.items():
+            for placeholder, name in names.items():
                 command = command.replace(placeholder, name)
             if "complete-lifecycle-action" in command:
-                (group,) = client.describe_auto_scaling_groups(AutoScalingGroupNames=["prod-ecs"])["AutoScalingGroups"]
-                leaving = group["Instances"][0]["InstanceId"]
                 client.terminate_instance_in_auto_scaling_group(InstanceId=leaving, ShouldDecrementDesiredCapacity=True)
-                command = command.replace("i-0123456789abcdef0", leaving)
             done(command, clean_environment() | {"AWS_ENDPOINT_URL": endpoint})
 
 
@@ -111,13 +116,28 @@ def test_the_fake_tells_its_options() -> None:
     assert answer.returncode == 0 and "--scenario" in answer.stdout, answer.stderr
 
 
+@pytest.mark.parametrize("command", [c for c in said() if c.startswith("cargo run -p simulation")])
+def test_the_simulation_takes_its_options(command: str) -> None:
+    """Built already, with the whole workspace: alone it would be compiled with other features, for minutes."""
+    done(command.replace("cargo run -p simulation --", str(DEBUG / "simulate")), clean_environment())
+
+
+@pytest.mark.parametrize("command", sorted({c for c in said() if kind(c) == "cargo test"}))
+def test_tests_that_are_named_are_there(command: str) -> None:
+    """Without one that its name is a part of, cargo runs none, and is content."""
+    ((suite, named),) = re.findall(r"--test (\S+) (\S+)", command)
+    files = (ROOT / "crates").glob(f"*/tests/{suite}/**/*.rs")
+    tests = [f"{file.stem}::{test}" for file in files for test in re.findall(r"\bfn (\w+)\(", file.read_text())]
+    assert any(named in test for test in tests)
+
+
 def anchors(page: str) -> set[str]:
     """The headings of a page, as links name them."""
     headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", ALL_PAGES)
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     folder = (ROOT / page).parent
     for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text()):
@@ -132,14 +152,21 @@ def test_links_lead_somewhere(page: str) -> None:
 # Words in code that are paths of the repository: with a folder, or with one of these endings.
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:md|toml|yaml|yml))`")
 # What is made, named in part, or of AWS.
-NO_PATHS = {"packaged.yaml", "target/sbom"}
+NO_PATHS = {"packaged.yaml", "table/RulesTableName", "target/sbom"}
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/operations.md", "docs/multi-account.md"]
-)
+@pytest.mark.parametrize("page", PAGES)
 def test_paths_that_are_named_are_there(page: str) -> None:
     """From the root, or of the crate that the paragraph is about."""
     named = set(PATH.findall((ROOT / page).read_text())) - NO_PATHS
     places = [ROOT, ROOT / "docs", *ROOT.glob("crates/*/src")]
     assert [path for path in sorted(named) if not any((place / path).exists() for place in places)] == []
+
+
+def test_parameters_that_are_named_are_there() -> None:
+    """With a value, or in the first column of a table of parameters."""
+    text = "".join((ROOT / page).read_text() for page in PAGES)
+    named = set(re.findall(r"`([A-Z][a-z]\w*)=[^`]*`", text))
+    for table in re.findall(r"^\| parameter \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE):
+        named |= {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert len(named) > 20 and named <= PARAMETERS.keys()

@@ -140,8 +140,8 @@ def test_the_reason_is_told(drill: Drill) -> None:
 
 
 def test_the_drain_is_done_after_all(drill: Drill) -> None:
-    checks = drain.judge(drill.history, drill.stack).checks
-    assert all(checks.values()), [check for check, holds in checks.items() if not holds]
+    verdict = drain.judge(drill.history, drill.stack)
+    assert verdict.passed, verdict.failed
 
 
 def test_the_run_is_done_after_all(drill: Drill) -> None:

@@ -7,7 +7,6 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,7 +17,7 @@ from local_stack import STACK_NAME, Stack, deploy, local_stack
 from processes import Failed, children, wait_for
 from scan import EVERYTHING
 from test_template import PARAMETERS, RESOURCES
-from transformed import Template, transformed, transformed_each
+from transformed import Template, transformed, transformed_each, typed
 
 # Of each function how its calls are shifted, and whether there are enough of them for an alarm to see a failure meanwhile.
 STRATEGIES = {
@@ -60,15 +59,10 @@ def guarded() -> Template:
     return transformed(**EVERYTHING)
 
 
-def resources(template: Template, kind: str) -> dict[str, Any]:
-    """A template's resources of one type."""
-    return {name: resource for name, resource in template["Resources"].items() if resource["Type"] == kind}
-
-
 def test_an_update_at_once_needs_no_code_deploy() -> None:
     template = transformed()
     assert not [name for name, resource in template["Resources"].items() if "CodeDeploy" in resource["Type"]]
-    aliases = resources(template, "AWS::Lambda::Alias")
+    aliases = typed(template, "AWS::Lambda::Alias")
     assert {name.removesuffix("Aliaslive") for name in aliases} == STRATEGIES.keys()
     assert not [name for name, alias in aliases.items() if "UpdatePolicy" in alias]
 
@@ -97,7 +91,7 @@ def test_half_of_the_calls_of_ten_minutes_show_what_a_tenth_does_not(guarded: Te
 def test_the_alarm_is_about_the_new_version_only(guarded: Template, function: str) -> None:
     """One that an old version can set off would keep the old version's repair from being deployed."""
     alarm = guarded["Resources"][f"{function}RollOutAlarm"]["Properties"]
-    (version,) = [name for name in resources(guarded, "AWS::Lambda::Version") if name.startswith(f"{function}Version")]
+    (version,) = [name for name in typed(guarded, "AWS::Lambda::Version") if name.startswith(f"{function}Version")]
     assert {one["Name"]: one["Value"] for one in alarm["Dimensions"]} == {
         "FunctionName": {"Ref": function},
         "Resource": {"Fn::Sub": f"${{{function}}}:live"},
@@ -166,7 +160,7 @@ def other(name: str) -> str:
 
 def versions(template: Template) -> dict[str, str]:
     """Of each function the name of its version in the template: another name is another version."""
-    found = resources(template, "AWS::Lambda::Version").items()
+    found = typed(template, "AWS::Lambda::Version").items()
     return {version["Properties"]["FunctionName"]["Ref"]: name for name, version in found}
 
 
@@ -206,6 +200,12 @@ def live(stack: Stack) -> dict[str, str]:
     return {function: alias["FunctionVersion"] for function, alias in aliases.items()}
 
 
+def versions_run(stack: Stack) -> list[str]:
+    """The version of each of the drainer's invocations, in order."""
+    started = (re.fullmatch(r"START RequestId: \S+ Version: (\S+)", line) for line in stack.function_log("EcsDrainer"))
+    return [start[1] for start in started if start]
+
+
 @at_once_and_guarded
 def test_an_update_releases_what_has_changed(updated: tuple[Stack, dict[str, str]]) -> None:
     stack, before = updated
@@ -223,9 +223,8 @@ def test_the_new_version_drains(updated: tuple[Stack, dict[str, str]]) -> None:
     drain.attach_hook(stack)
     drain.scale_in(stack)
     verdict = drain.judge(drain.wait_until_gone(stack, LIMIT_SECONDS), stack)
-    assert verdict.passed, [check for check, holds in verdict.checks.items() if not holds]
-    used = re.findall(r"^START RequestId: \S+ Version: (\S+)$", "\n".join(stack.function_log("EcsDrainer")), re.MULTILINE)
-    assert used[-1] == live(stack)["EcsDrainer"]
+    assert verdict.passed, verdict.failed
+    assert versions_run(stack)[-1] == live(stack)["EcsDrainer"]
 
 
 def test_a_drain_goes_on_while_the_stack_is_updated() -> None:
@@ -239,9 +238,9 @@ def test_a_drain_goes_on_while_the_stack_is_updated() -> None:
         update(stack, {**choice, "LogLevel": "DEBUG"})
         after = live(stack)["EcsDrainer"]
         verdict = drain.judge(drain.wait_until_gone(stack, LIMIT_SECONDS), stack)
-        assert verdict.passed, [check for check, holds in verdict.checks.items() if not holds]
-        found = re.findall(r"^START RequestId: \S+ Version: (\S+)$", "\n".join(stack.function_log("EcsDrainer")), re.MULTILINE)
-        assert before != after and (found[0], found[-1]) == (before, after)
+        assert verdict.passed, verdict.failed
+        run = versions_run(stack)
+        assert before != after and (run[0], run[-1]) == (before, after)
 
 
 @pytest.mark.parametrize("updated", ["guarded"], indirect=True)

@@ -66,18 +66,20 @@ def test_a_sound_stack_is_found_sound(smoke_stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "operation", "field"),
+    ("event", "operation", "field", "status"),
     [
-        ("codepipeline-job", "PutJobSuccessResult", "jobId"),
-        ("codedeploy-hook", "PutLifecycleEventHookExecutionStatus", "deploymentId"),
+        ("codepipeline-job", "PutJobSuccessResult", "jobId", None),
+        ("codedeploy-hook", "PutLifecycleEventHookExecutionStatus", "deploymentId", "Succeeded"),
     ],
 )
-def test_whoever_waits_is_told(smoke_stack: Stack, heard: Waiting, event: str, operation: str, field: str) -> None:
+def test_whoever_waits_is_told(
+    smoke_stack: Stack, heard: Waiting, event: str, operation: str, field: str, status: str | None
+) -> None:
     heard.heard.clear()
     succeeded, answer = send(smoke_stack, sample(event))
     assert succeeded and answer["passed"], answer
     ((told, word),) = heard.heard
-    assert told == operation and word[field] in json.dumps(sample(event)), word
+    assert told == operation and word[field] in json.dumps(sample(event)) and word.get("status") == status, word
 
 
 def test_what_is_wrong_is_told_with_its_reason(smoke_stack: Stack, heard: Waiting) -> None:

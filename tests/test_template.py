@@ -11,6 +11,7 @@ import pytest
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 
 from environment import ROOT
+from transformed import typed
 
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
 PARAMETERS, RESOURCES = TEMPLATE["Parameters"], TEMPLATE["Resources"]
@@ -134,6 +135,44 @@ def test_queues_wait_longer_than_the_function_runs() -> None:
     assert properties("UrgentQueue")["VisibilityTimeout"] == properties("EcsDrainer")["Timeout"] < 120
 
 
+def seconds(text: str) -> dict[str, int]:
+    """Fields and constants of a Rust source by name: durations in seconds, whole numbers as they are."""
+    found = re.findall(r"\b(\w+): (?:Duration(?: = Duration)?::from_(secs|mins)\()?(\d+)\)?[,;]", text)
+    return {name: int(number) * (60 if unit == "mins" else 1) for name, unit, number in found}
+
+
+def test_worlds_are_wired_as_the_stack_is() -> None:
+    """Faults, scale and whole worlds are tried on queues in the tests' own process; they prove nothing of other ones."""
+    queues = {name: properties(f"{name}Queue") for name in ("FirstPass", "Continuation", "Urgent")}
+    sources = {name: event["Properties"] for name, event in properties("EcsDrainer")["Events"].items()}
+    assert sources.keys() == queues.keys()
+    assert all(source["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for source in sources.values())
+    ((window, batch),) = {(one["MaximumBatchingWindowInSeconds"], one["BatchSize"]) for one in sources.values()}
+    concurrency = {name: source["ScalingConfig"]["MaximumConcurrency"] for name, source in sources.items()}
+    visible = {name: queue["VisibilityTimeout"] for name, queue in queues.items()}
+    assert visible["FirstPass"] == visible["Continuation"] and concurrency["Continuation"] == concurrency["Urgent"]
+    (receipts,) = {queue["RedrivePolicy"]["maxReceiveCount"] for queue in queues.values()}
+    crates = ROOT / "crates"
+    wiring = (crates / "aws-fake" / "src" / "plumbing" / "mod.rs").read_text()
+    (defaults,) = re.findall(r"^impl Default for PlumbingSettings \{$.*?^\}$", wiring, re.DOTALL | re.MULTILINE)
+    assert seconds(defaults) == {
+        "pass_interval": PARAMETERS["PassIntervalSeconds"]["Default"],
+        "urgent_interval": PARAMETERS["UrgentIntervalSeconds"]["Default"],
+        "batching_window": window,
+        "max_batch": batch,
+        "visibility_timeout": visible["FirstPass"],
+        "urgent_visibility_timeout": visible["Urgent"],
+        "max_receive": receipts,
+        "first_concurrency": concurrency["FirstPass"],
+        "max_concurrency": concurrency["Urgent"],
+        "function_timeout": properties("EcsDrainer")["Timeout"],
+    }
+    spot = seconds((crates / "simulation" / "src" / "wiring.rs").read_text())
+    assert spot["SPOT_TIMEOUT"] == properties("SpotInterruption")["Timeout"]
+    drainer = seconds((crates / "ecs-drainer" / "src" / "decide.rs").read_text())
+    assert (drainer["REDELIVERY"], drainer["URGENT_REDELIVERY"]) == (visible["FirstPass"], visible["Urgent"])
+
+
 def passes(policy: dict[str, Any], message: dict[str, Any]) -> bool:
     """Whether a filter that only asks which fields there are lets a message through."""
     return all((field in message) == asked["exists"] for field, (asked,) in policy.items())
@@ -157,11 +196,37 @@ def test_every_message_of_the_topic_goes_to_one_queue(first: str) -> None:
         assert properties(subscription)["FilterPolicyScope"] == "MessageBody", subscription
 
 
+def matches(pattern: Any, found: Any) -> bool:
+    """Whether an event has what a rule's pattern asks for: fields with one of some values, or fields that there are."""
+    if isinstance(pattern, dict):
+        return isinstance(found, dict) and all(matches(asked, found.get(field)) for field, asked in pattern.items())
+    return found in pattern or (pattern == [{"exists": True}] and found is not None)
+
+
+# Of each rule on events a sample.
+HEARD = {
+    "TaskStoppedRule": "ecs-drainer/eventbridge-task-stopped",
+    "LifecycleRule": "ecs-drainer/eventbridge-terminating",
+    "TerminatedRule": "ecs-drainer/eventbridge-terminated",
+    "SpotInterruptionRule": "spot-interruption/warning-terminate",
+    "RebalanceRule": "spot-interruption/rebalance",
+    "LaunchRule": "tag-policy/launch",
+}
+
+
+@pytest.mark.parametrize("rule", HEARD)
+def test_an_event_is_for_its_rule_alone(rule: str) -> None:
+    event = json.loads((ROOT / "events" / f"{HEARD[rule]}.json").read_text())
+    made = {name: properties(name) for name in typed(TEMPLATE, "AWS::Events::Rule")}
+    patterns = {name: given["EventPattern"] for name, given in made.items() if "ScheduleExpression" not in given}
+    assert patterns.keys() == HEARD.keys()
+    assert [name for name, pattern in patterns.items() if matches(pattern, event)] == [rule]
+
+
 def rules() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every rule with its targets."""
-    for name, resource in RESOURCES.items():
-        if "Fn::ForEach" not in name and resource["Type"] == "AWS::Events::Rule":
-            yield from ((name, target) for target in resource["Properties"]["Targets"])
+    for name, rule in typed(TEMPLATE, "AWS::Events::Rule").items():
+        yield from ((name, target) for target in rule["Properties"]["Targets"])
 
 
 def test_rules_may_send_what_they_send() -> None:
@@ -175,10 +240,8 @@ def test_rules_may_send_what_they_send() -> None:
     }
     invoked = {
         (resource["Properties"]["SourceArn"]["Fn::GetAtt"][0], json.dumps(resource["Properties"]["FunctionName"]))
-        for name, resource in RESOURCES.items()
-        if "Fn::ForEach" not in name
-        and resource["Type"] == "AWS::Lambda::Permission"
-        and resource["Properties"]["Principal"] == "events.amazonaws.com"
+        for resource in typed(TEMPLATE, "AWS::Lambda::Permission").values()
+        if resource["Properties"]["Principal"] == "events.amazonaws.com"
     }
     for rule, target in rules():
         kept = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]

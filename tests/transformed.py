@@ -18,11 +18,12 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from environment import REGION, ROOT, clean_environment
+
 PSEUDO = {
     "AWS::AccountId": "123456789012",
     "AWS::Partition": "aws",
-    "AWS::Region": "us-east-1",
+    "AWS::Region": REGION,
     "AWS::StackName": "fleetkeeper",
     "AWS::URLSuffix": "amazonaws.com",
 }
@@ -35,8 +36,6 @@ Template = dict[str, Any]
 @functools.cache
 def rendered(template: str, choices: str) -> str:
     """The template after its transforms, once for each choice of parameters; as JSON, by SAM's own Python."""
-    from environment import clean_environment
-
     python = ROOT / ".venv" / "sam" / "bin" / "python"
     command = [python, __file__, ROOT / template, choices]
     answer = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=300, check=False)
@@ -53,6 +52,12 @@ def transformed(template: str = "template.yaml", /, **parameters: str) -> Templa
     """The template for one choice of parameters."""
     (only,) = transformed_each([parameters], template)
     return only
+
+
+def typed(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+    """A template's resources of a type, transformed or not; those in loops aside."""
+    resources = template["Resources"].items()
+    return {name: made for name, made in resources if not name.startswith("Fn::") and made["Type"] == kind}
 
 
 class NoPolicies:

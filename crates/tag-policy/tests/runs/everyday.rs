@@ -118,6 +118,13 @@ async fn instances_on_their_way_out_are_left_out() {
     assert_eq!(world.tag(&ids[0], "ProjectCode"), None);
 }
 
+/// The reasons in the lines that an alarm counts: runs that nobody asked to change nothing.
+fn only_reported(log: &Log) -> Vec<String> {
+    let told = |line: &Value| line["message"] == "run only reported" && line["level"] == "WARN";
+    let lines = log.lines().into_iter().filter(told);
+    lines.map(|line| line["reason"].as_str().unwrap().to_owned()).collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn with_a_faulty_rule_or_none_the_run_only_reports() {
     let mut faulty = published();
@@ -126,8 +133,10 @@ async fn with_a_faulty_rule_or_none_the_run_only_reports() {
     for (name, rules, why, faults, repairs) in
         [("a faulty rule", faulty, "faultyRules", expected, 6), ("no rule", vec![], "noRules", json!([]), 0)]
     {
+        let (log, _logging) = Log::of("tag_policy");
         let world = World::new(scenario(&rules).machines(machines(3, &[])));
         let summary = world.run("e-1").await;
+        assert_eq!(only_reported(&log), [why], "{name}");
         assert_eq!((&summary["reportOnly"], &summary["ruleFaults"]), (&json!(why), &faults), "{name}");
         assert_eq!(summary["repairs"].as_array().unwrap().len(), repairs, "{name}: what would be done");
         assert_eq!(world.written(), vec![], "{name}");
@@ -137,6 +146,7 @@ async fn with_a_faulty_rule_or_none_the_run_only_reports() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_has_fallen_sharply_is_only_reported() {
+    let (log, _logging) = Log::of("tag_policy");
     let world = mixed();
     world.run("e-1").await;
     let ids = world.ids();
@@ -151,6 +161,7 @@ async fn a_fleet_that_has_fallen_sharply_is_only_reported() {
     assert_eq!(world.tag(&ids[9], "ProjectCode"), None);
     let summary = world.run("e-3").await;
     assert_eq!(summary["reportOnly"], Value::Null, "if it stays so, it was no mistake");
+    assert_eq!(only_reported(&log), ["fleetFell"]);
     assert_eq!(world.tag(&ids[9], "ProjectCode").as_deref(), Some("Proj007"));
 }
 
@@ -250,8 +261,6 @@ async fn faulty_rules_are_logged_and_events_are_not() {
     let lines = log.lines();
     let fault = "faulty rule: TagKey begins with aws:, which is reserved for AWS";
     assert!(lines.iter().any(|line| line["message"] == fault && line["rule"] == "1"), "{lines:?}");
-    let told = |line: &&Value| line["message"] == "run only reported" && line["level"] == "WARN";
-    let line = lines.iter().find(told).unwrap_or_else(|| panic!("{lines:?}"));
-    assert_eq!(line["reason"], "faultyRules");
+    assert_eq!(only_reported(&log), ["faultyRules"]);
     assert!(!format!("{lines:?}").contains("hunter2"), "{lines:?}");
 }
