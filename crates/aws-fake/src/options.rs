@@ -32,6 +32,10 @@ pub struct Options {
     /// Where the calls of functions are written down, a line of JSON each
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
+    /// A file to make, eight bytes, nanoseconds since the Unix epoch: the time is what it says, calls move it on, and
+    /// otherwise `PUT /clock` does. What leaves is its answer, not sent to any endpoint
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sns_endpoint", "events_endpoint"])]
+    pub(crate) clock: Option<PathBuf>,
     /// End when standard input does, so that a parent takes the server along however it ends
     #[arg(long)]
     pub(crate) exit_with_stdin: bool,

@@ -1,9 +1,13 @@
-//! The World as a server on loopback, in real time.
+//! The World as a server on loopback, in real time or by a clock in a file.
 //!
 //! `POST` is AWS; `GET /health`, `GET /history`, `GET /calls` and `GET /metrics` are for whoever watches;
-//! `PUT /script` is for what no call can bring about, a spot interruption for instance.
+//! `PUT /script` is for what no call can bring about, a spot interruption for instance. `PUT /clock` moves a clock in a
+//! file, and tells what has left meanwhile.
 
-use std::{collections::BTreeMap, convert::Infallible, io, io::Write, net::Ipv4Addr, thread, time::Duration};
+use std::{
+    collections::BTreeMap, convert::Infallible, io, io::Write, net::Ipv4Addr, path::PathBuf, thread,
+    time::Duration,
+};
 
 use aws_smithy_async::time::{SystemTimeSource, TimeSource};
 use bytes::Bytes;
@@ -11,6 +15,7 @@ use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::{
@@ -25,7 +30,12 @@ use crate::{
     json::text,
     options::{Options, ScenarioError},
     relay::Relay,
-    world::{World, clock::Calendar, metrics::Metric},
+    shared_clock::SharedClock,
+    world::{
+        Departure, Outgoing, World,
+        clock::{Calendar, Moment},
+        metrics::Metric,
+    },
 };
 
 /// The clock moves at least this often, whether or not anybody calls.
@@ -43,14 +53,25 @@ pub enum ServerError {
     /// The port is taken, or standard output is closed.
     #[error("cannot listen: {0}")]
     Io(#[from] io::Error),
+    /// There is no clock.
+    #[error("cannot make the clock {0}: {1}")]
+    Clock(PathBuf, #[source] io::Error),
 }
 
 /// Serves until SIGTERM, SIGINT or, if asked for, the end of standard input. When it is ready it writes one
 /// line of JSON to standard output: `{"listening":"http://127.0.0.1:…"}`.
 pub async fn serve(options: Options) -> Result<(), ServerError> {
     let scenario = options.scenario()?;
-    let calendar = Calendar::starting(SystemTimeSource::new().now());
-    let fake = FakeAws::starting(scenario, calendar);
+    let fake = match &options.clock {
+        None => FakeAws::starting(scenario, Calendar::starting(SystemTimeSource::new().now())),
+        Some(file) => {
+            // The same dates every time.
+            let calendar = Calendar::default();
+            let clock = SharedClock::create(file, calendar)
+                .map_err(|error| ServerError::Clock(file.clone(), error))?;
+            FakeAws::on(clock, scenario, calendar)
+        }
+    };
     if let Some(file) = &options.record {
         fake.with(|world| world.record_calls(file, BTreeMap::new()))?;
     }
@@ -62,7 +83,7 @@ pub async fn serve(options: Options) -> Result<(), ServerError> {
     announce(&listener)?;
     tokio::select! {
         () = accept(&listener, &fake) => {}
-        () = tick(&fake, relay) => {}
+        () = tick(&fake, relay), if fake.clock().is_none() => {}
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
         () = stdin_ended => {}
@@ -150,21 +171,51 @@ async fn respond(fake: &FakeAws, request: Request<Incoming>) -> Response<Bytes> 
     }
 }
 
-/// Plays the script of the body, as a scenario has it.
+/// Plays the script of the body, as a scenario has it, or moves the clock.
 async fn put(fake: &FakeAws, request: Request<Incoming>) -> Response<Bytes> {
-    if request.uri().path() != "/script" {
-        return json_response(StatusCode::NOT_FOUND, &json!({}));
-    }
+    let path = request.uri().path().to_owned();
     let Ok(body) = Limited::new(request.into_body(), LONGEST_BODY).collect().await else {
         return json_response(StatusCode::PAYLOAD_TOO_LARGE, &json!({}));
     };
-    match serde_json::from_slice(&body.to_bytes()) {
-        Ok(script) => {
+    let body = body.to_bytes();
+    let answer = match (path.as_str(), fake.clock()) {
+        ("/script", _) => serde_json::from_slice(&body).map_err(|error| error.to_string()).map(|script| {
             fake.with(|world| world.play(script));
-            json_response(StatusCode::OK, &json!({}))
-        }
-        Err(error) => json_response(StatusCode::BAD_REQUEST, &json!({"error": error.to_string()})),
+            json!({})
+        }),
+        ("/clock", Some(clock)) => serde_json::from_slice(&body)
+            .map_err(|error| error.to_string())
+            .and_then(|to| move_clock(fake, clock, &to).map_err(|error| error.to_string())),
+        _ => return json_response(StatusCode::NOT_FOUND, &json!({})),
+    };
+    match answer {
+        Ok(answer) => json_response(StatusCode::OK, &answer),
+        Err(error) => json_response(StatusCode::BAD_REQUEST, &json!({"error": error})),
     }
+}
+
+/// A moment, in nanoseconds since the World began. Without one the clock stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct To {
+    nanoseconds: Option<u64>,
+}
+
+/// Moves the clock on; answers what it says, when the next thing happens by itself, and what has left since this was
+/// last asked.
+fn move_clock(fake: &FakeAws, clock: &SharedClock, to: &To) -> io::Result<Value> {
+    clock.move_to(to.nanoseconds.map_or(Moment::ZERO, Duration::from_nanos))?;
+    let nanoseconds = |moment: Moment| u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX);
+    Ok(fake.with(|world| {
+        let left = world.take_outbox().into_iter().map(|Outgoing { at, what }| match what {
+            Departure::Notification { topic, subject, message, .. } => {
+                json!({"at": nanoseconds(at), "topic": topic, "subject": subject, "message": message})
+            }
+            Departure::Event(event) => json!({"at": nanoseconds(at), "event": event}),
+        });
+        let left: Value = left.collect();
+        json!({"now": nanoseconds(world.now()), "due": world.next_due().map(nanoseconds), "left": left})
+    }))
 }
 
 /// How many metric data there are; or with `?namespace=…`, `name=…` or `dimension.NAME=…` those data, as they were put.

@@ -209,12 +209,55 @@ async fn it_plays_scripts() {
     }
 }
 
+#[tokio::test]
+async fn it_goes_by_a_clock_in_a_file() {
+    let mut scenario: Value = serde_json::from_str(include_str!("../scenarios/demo.json")).expect("the demo");
+    scenario["settings"]["latency_seconds"] = json!(60);
+    scenario["clusters"][0]["services"] = json!([]);
+    scenario["script"] =
+        json!([{"action": {"run_task": {"on": "prod-ecs", "ends_after_seconds": 3_600, "stop_seconds": 2}}}]);
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let (path, clock) = (format!("{folder}/hour.json"), format!("{folder}/clock"));
+    std::fs::write(&path, scenario.to_string()).expect("a file");
+    let server = Server::start(&["--scenario", &path, "--clock", &clock]);
+    let file = || u64::from_ne_bytes(std::fs::read(&clock).expect("the clock").try_into().expect("8 bytes"));
+    let put = |body: Value| -> Value {
+        let answer = server.ask("PUT /clock", &body.to_string());
+        serde_json::from_str(&answer).expect(&answer)
+    };
+    let (began, second) = (Instant::now(), 1_000_000_000);
+    let start = file();
+    assert_eq!(put(json!({}))["now"], 0);
+    aws_sdk_ecs::Client::new(&server.config())
+        .list_container_instances()
+        .cluster("prod")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(file() - start, 60 * second, "a call takes a minute");
+    assert_eq!(put(json!({}))["due"], json!(3_600 * second));
+    assert_eq!(put(json!({"nanoseconds": 10}))["now"], json!(60 * second), "it never goes back");
+    assert_eq!(put(json!({"nanoseconds": 3_600 * second}))["left"], json!([]), "the task stops");
+    std::fs::write(&clock, (start + 3_602 * second).to_ne_bytes()).expect("somebody else moves it");
+    let left = put(json!({}))["left"].take();
+    assert_eq!(left[0]["at"], json!(3_602 * second), "{left}");
+    assert_eq!(left[0]["event"]["detail"]["lastStatus"], "STOPPED", "{left}");
+    assert_eq!(put(json!({}))["left"], json!([]), "told once");
+    assert!(began.elapsed() < SOON, "nobody waits for an hour");
+    for body in ["", "{\"seconds\": 1}", "{\"nanoseconds\": -1}"] {
+        assert!(server.exchange("PUT /clock", body).0.starts_with("HTTP/1.1 400"), "{body}");
+    }
+    let without = Server::start(&[]);
+    assert!(without.exchange("PUT /clock", "{}").0.starts_with("HTTP/1.1 404"), "in real time");
+}
+
 #[test]
 fn what_it_cannot_do_it_says() {
     let rows = [
         (["--scenario", "no-such.json"], "cannot read the scenario no-such.json"),
         (["--port", "65536"], "65536 is not in 0..=65535"),
         (["--no-such", "option"], "unexpected argument '--no-such'"),
+        (["--clock", "/no-such/folder/clock"], "cannot make the clock /no-such/folder/clock"),
     ];
     for (arguments, expected) in rows {
         let output = Command::new(env!("CARGO_BIN_EXE_aws-fake")).args(arguments).output().expect("it ran");

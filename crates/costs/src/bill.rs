@@ -24,8 +24,10 @@ pub struct Price {
     pub tiers: &'static [Tier],
     /// Units a month that the free tier gives for good.
     pub free: f64,
-    /// The page that says so.
+    /// The page that says so today.
     pub page: &'static str,
+    /// Where else it was read, and what it said when; empty where it has been known for long.
+    pub seen: &'static str,
 }
 
 impl Price {
@@ -46,6 +48,8 @@ impl Price {
 /// One line of a bill.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
+    /// The part of the bill that it is in.
+    pub part: &'static str,
     /// What it is for.
     pub name: String,
     /// At which price.
@@ -60,6 +64,7 @@ pub struct Item {
 #[derive(Clone, Debug)]
 pub struct Bill {
     free_tier: bool,
+    part: &'static str,
     /// In the order in which they were added.
     pub items: Vec<Item>,
 }
@@ -68,7 +73,12 @@ impl Bill {
     /// A bill with nothing on it. The free tier is taken as if nothing else in the account used it.
     #[must_use]
     pub fn new(free_tier: bool) -> Self {
-        Self { free_tier, items: Vec::new() }
+        Self { free_tier, part: "", items: Vec::new() }
+    }
+
+    /// Begins a part: what is added from now on is in it.
+    pub fn begin(&mut self, part: &'static str) {
+        self.part = part;
     }
 
     /// Adds an item, if there is any of it. Items of one price fill its free tier and its tiers together.
@@ -82,15 +92,27 @@ impl Bill {
             return;
         }
         let free = if self.free_tier { free } else { 0.0 };
-        let before: f64 = self.items.iter().filter(|item| item.price == price).map(|item| item.units).sum();
+        let before = self.used(price);
         let charged = |units: f64| price.of((units - free).max(0.0));
         let dollars = charged(before + units) - charged(before);
-        self.items.push(Item { name: name.into(), price, units, dollars });
+        self.items.push(Item { part: self.part, name: name.into(), price, units, dollars });
+    }
+
+    /// Units at a price, in all parts.
+    #[must_use]
+    pub fn used(&self, price: &'static Price) -> f64 {
+        // Not -0, which is the sum of nothing.
+        self.items.iter().filter(|item| item.price == price).fold(0.0, |sum, item| sum + item.units)
+    }
+
+    /// Items of a part.
+    pub fn of<'b>(&'b self, part: &'b str) -> impl Iterator<Item = &'b Item> {
+        self.items.iter().filter(move |item| item.part == part)
     }
 
     /// Dollars a month.
     #[must_use]
     pub fn total(&self) -> f64 {
-        self.items.iter().map(|item| item.dollars).sum()
+        self.items.iter().fold(0.0, |sum, item| sum + item.dollars)
     }
 }

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use crate::MINUTES;
 use crate::bill::Bill;
 use crate::prices;
+use crate::running::{CALL, EVENT, HANDLING, MEMORY};
 
 /// Metrics that every cluster has.
 pub const METRICS: u32 = 4;
@@ -16,14 +17,11 @@ pub const OWN_METRICS: u32 = 8;
 /// Data that a `PutMetricData` takes.
 pub const BATCH: u32 = 1_000;
 
-/// GB of a function with 128 MB, the least there is: it uses 10.
-pub const MEMORY: f64 = 0.125;
 /// GB of an Express workflow: 50 MB and its definition, in chunks of 64 MB.
 pub const MACHINE_MEMORY: f64 = 0.0625;
 
-/// Seconds that a tick of its own runs at 128 MB: two calls one after the other, of 25 ms each, and 0.75 ms of CPU at
-/// a fourteenth of a core.
-pub const TICK: f64 = 0.060;
+/// Seconds that a tick of its own runs at 128 MB: two calls one after the other.
+pub const TICK: f64 = 2.0 * CALL + HANDLING;
 /// The same for each cluster more, in seconds: 5.6 µs of CPU at a fourteenth of a core. More calls go side by side.
 pub const TICK_CLUSTER: f64 = 0.000_08;
 
@@ -33,8 +31,6 @@ pub const DOCUMENT: u32 = 152;
 pub const DOCUMENT_METRIC: u32 = 90;
 /// Bytes of a further value in a list.
 pub const DOCUMENT_VALUE: u32 = 19;
-/// Bytes that CloudWatch Logs adds to each event when it counts.
-pub const EVENT: u32 = 26;
 
 /// Conditional writes a minute: the invocation claims its minute, tries the one that is running, and at its end the next.
 pub const LEASES: u32 = 3;
@@ -66,8 +62,6 @@ pub struct Settings {
     pub alarms: u32,
     /// Dashboards.
     pub dashboards: u32,
-    /// Whether the free tier is taken off.
-    pub free_tier: bool,
 }
 
 /// Where metrics go.
@@ -191,10 +185,16 @@ impl Settings {
         (f64::from(lines) * line(OWN_METRICS) + f64::from(self.ticks() * DOCUMENT_VALUE)) / 1e9
     }
 
-    /// The bill.
+    /// Its bill.
     #[must_use]
-    pub fn bill(&self) -> Bill {
-        let mut bill = Bill::new(self.free_tier);
+    pub fn bill(&self, free_tier: bool) -> Bill {
+        let mut bill = Bill::new(free_tier);
+        self.add_to(&mut bill);
+        bill
+    }
+
+    /// Adds its items.
+    pub fn add_to(&self, bill: &mut Bill) {
         let clusters = f64::from(self.clusters);
         bill.add(
             format!("custom metrics, {METRICS} a cluster"),
@@ -212,14 +212,13 @@ impl Settings {
         bill.add("PutMetricData", &prices::PUT, month(self.puts()));
         bill.add("log ingestion, metrics", &prices::LOGS, self.documents() * month(1));
         bill.add("log ingestion, its own metrics", &prices::LOGS, self.reports() * month(1));
-        let runs = self.run(&mut bill);
+        let runs = self.run(bill);
         bill.add("Lambda requests", &prices::REQUEST, month(runs));
-        bill.add("EventBridge rule", &prices::RULE, month(1));
+        bill.add("EventBridge rules", &prices::RULE, month(1));
         bill.add("alarms", &prices::ALARM, f64::from(self.alarms));
         let shown = self.clusters * METRICS;
         let free = if shown <= prices::FREE_DASHBOARD_METRICS { prices::DASHBOARD.free } else { 0.0 };
         bill.add_unless_free("dashboards", &prices::DASHBOARD, f64::from(self.dashboards), free);
-        bill
     }
 
     /// Adds what running takes; returns invocations a minute.

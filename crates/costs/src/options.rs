@@ -1,36 +1,61 @@
 //! The command line.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, value_parser};
+pub(crate) mod metrics;
+pub(crate) mod others;
 
-use crate::metrics::published::Machine;
-use crate::metrics::{Driver, Extra, Settings, Sink};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use self::metrics::{Metrics, Writer};
+use self::others::{Drainer, Draining, Fleet, Notices, Spot, Stack, Tagging, Tags, Tasks};
+use crate::whole::Settings;
 
 const EXAMPLES: &str = "\
 Examples:
-  costs metrics --clusters 100 --period 5 --sink put
-  costs metrics --clusters 100 --period 1 --sink flush --alarms 102 --dashboards 1 --free-tier on
-  costs metrics --all --format markdown > docs/ecs-metrics-costs.md
+  costs --clusters 100 --period 5 --sink put
+  costs --clusters 10 --instances 500 --drains 2000 --free-tier on
+  costs metrics --clusters 100 --period 1 --sink flush --alarms 102 --dashboards 1
+  costs drainer --drains 1000 --drain-seconds 3600
+  costs --all --format markdown > docs/costs.md
 
 Dollars are of us-east-1 and a month of 30 days, without tax and discounts. Nothing is called: the prices are a
-dated table in the program, which `costs metrics --all` prints.";
+dated table in the program, which `costs --all` prints.";
 
-/// Says what the functions cost a month, by item, from their settings.
+/// Says what the functions cost a month, by item, from their settings: all of them, or one.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "costs", version, after_long_help = EXAMPLES)]
+#[command(name = "costs", version, after_long_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Options {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) whole: Whole,
+}
+
+impl Options {
+    /// What every command can be told.
+    pub(crate) fn how(&self) -> How {
+        match &self.command {
+            None => self.whole.how,
+            Some(Command::Metrics(metrics)) => metrics.how,
+            Some(Command::Drainer(drainer)) => drainer.how,
+            Some(Command::Tags(tags)) => tags.how,
+            Some(Command::Spot(spot)) => spot.how,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// The metric writer, ecs-metrics, beside the published design
-    Metrics(Writer),
+    Metrics(Metrics),
+    /// The drainer, ecs-drainer, beside the published design
+    Drainer(Drainer),
+    /// The tag policy, tag-policy, beside the published design
+    Tags(Tags),
+    /// Spot notices, spot-interruption
+    Spot(Spot),
 }
 
-/// What every subcommand can be told.
+/// What every command can be told.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct How {
     /// Take off what each service gives for nothing every month, as if nothing else in the account used it
@@ -41,100 +66,44 @@ pub(crate) struct How {
     pub(crate) format: Format,
 }
 
-/// The metric writer: its settings, and how much there is to write.
+/// All functions: what each can be told, and what comes with them.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Writer {
-    /// Clusters that are written
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=10_000))]
-    clusters: u32,
-    /// From one tick to the next (`PERIOD_SECONDS`)
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = periods())]
-    period: u32,
-    /// Where metrics go (`SINK`): a call at each tick, a call every few seconds, or lines of the log
-    #[arg(long, value_enum, default_value = "put")]
-    sink: SinkName,
-    /// With --sink flush: every so many seconds (`FLUSH_SECONDS`)
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = value_parser!(u32).range(1..=10))]
-    flush_seconds: u32,
-    /// What makes it tick: a schedule, with an invocation that loops for a minute, or an Express state machine, with an
-    /// invocation a tick
-    #[arg(long, value_enum, default_value = "schedule")]
-    driver: Driver,
-    /// Seconds that the invocation, or the state machine, waits for its minute, from 0 to 60: it owns the one after its
-    /// rule's event, and the second at which a rule fires is anybody's guess, so 30 on the mean
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u32).range(0..=60))]
-    wait: u32,
-    /// Whether there is a table for the lease (`LEASE_TABLE`)
-    #[arg(long, value_enum, default_value = "on")]
-    lease: Switch,
-    /// Whether the writer's own metrics are written (`SELF_METRICS`)
-    #[arg(long, value_enum, default_value = "on")]
-    self_metrics: Switch,
-    /// What else is written, separated by commas (`EXTRA_METRICS`)
-    #[arg(long, value_enum, value_delimiter = ',')]
-    extra: Vec<Extra>,
-    /// With --extra services: services in each cluster
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = value_parser!(u32).range(1..=5_000))]
-    services: u32,
-    /// Alarms at 10 to 30 s, an alarm each metric that one watches
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    alarms: u32,
-    /// Dashboards
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    dashboards: u32,
-    /// The state machine of the published design: as published, or with nothing changed but its type
-    #[arg(long, value_enum, default_value = "standard")]
-    pub(crate) published: Machine,
-    /// The page of the documentation: 1, 100 and 1,000 clusters at 5 and 1 s, every sink and driver, formulas and prices
-    #[arg(long, conflicts_with_all = ["clusters", "period", "sink", "flush_seconds", "driver", "extra", "published"])]
+pub(crate) struct Whole {
+    #[command(flatten)]
+    writer: Writer,
+    #[command(flatten)]
+    fleet: Fleet,
+    #[command(flatten)]
+    draining: Draining,
+    #[command(flatten)]
+    tasks: Tasks,
+    #[command(flatten)]
+    tagging: Tagging,
+    #[command(flatten)]
+    notices: Notices,
+    #[command(flatten)]
+    stack: Stack,
+    /// The page of the documentation: three fleets, one of them item by item, drains, tag runs, formulas and prices
+    #[arg(long, conflicts_with_all = ["clusters", "instances", "drains", "task_events", "launches", "notices"])]
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) how: How,
 }
 
-/// Of the period; a minute is a multiple of each.
-fn periods() -> impl TypedValueParser<Value = u32> {
-    PossibleValuesParser::new(["1", "5", "10", "20", "30", "60"]).try_map(|seconds| seconds.parse::<u32>())
-}
-
-impl Writer {
+impl Whole {
     /// The settings; an error if some do not fit each other.
     pub(crate) fn settings(&self) -> Result<Settings, clap::Error> {
-        let sink = match self.sink {
-            SinkName::Put => Sink::Put,
-            SinkName::Flush => Sink::Flush(self.flush_seconds),
-            SinkName::Emf => Sink::Emf,
-        };
-        if self.sink == SinkName::Flush && self.driver == Driver::StateMachine {
-            let reason = "--sink flush does not go with --driver state-machine: each tick is an invocation of its own, \
-                          which keeps nothing for the next; allowed with it: --sink put, --sink emf";
-            return Err(Options::command().error(ErrorKind::ArgumentConflict, reason));
-        }
-        let mut extras = self.extra.clone();
-        extras.sort_unstable();
-        extras.dedup();
+        let metrics = self.writer.settings()?;
+        // The clusters are taken to be alike.
+        let of_a_cluster = Fleet { instances: self.fleet.instances.div_ceil(metrics.clusters) };
         Ok(Settings {
-            clusters: self.clusters,
-            period: self.period,
-            sink,
-            driver: self.driver,
-            wait: self.wait,
-            lease: self.lease.is_on(),
-            self_metrics: self.self_metrics.is_on(),
-            extras,
-            services: self.services,
-            alarms: self.alarms,
-            dashboards: self.dashboards,
-            free_tier: self.how.free_tier.is_on(),
+            drainer: self.draining.settings(of_a_cluster, self.tasks),
+            tags: self.tagging.settings(self.fleet),
+            spot: self.notices.settings(self.tasks),
+            stack: self.stack.settings(&metrics),
+            metrics,
         })
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum SinkName {
-    Put,
-    Flush,
-    Emf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -144,7 +113,7 @@ pub(crate) enum Switch {
 }
 
 impl Switch {
-    fn is_on(self) -> bool {
+    pub(crate) fn is_on(self) -> bool {
         self == Self::On
     }
 }
@@ -161,6 +130,8 @@ pub enum Format {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Block {
     Title(String),
     /// A section's.
     Heading(String),
+    /// That of a part of a section.
+    Part(String),
     /// A paragraph; `code` as in Markdown.
     Text(String),
     /// A command line to copy.
@@ -68,7 +70,7 @@ pub fn text(blocks: &[Block], format: Format) -> String {
 fn plain(block: &Block) -> String {
     let bold = Style::new().bold();
     match block {
-        Block::Title(text) | Block::Heading(text) => format!("{bold}{text}{bold:#}\n"),
+        Block::Title(text) | Block::Heading(text) | Block::Part(text) => format!("{bold}{text}{bold:#}\n"),
         Block::Text(text) => format!("{text}\n"),
         Block::Command(text) => format!("  {text}\n"),
         Block::List(items) => list(items),
@@ -99,6 +101,7 @@ fn markdown(block: &Block) -> String {
     match block {
         Block::Title(text) => format!("# {text}\n"),
         Block::Heading(text) => format!("## {text}\n"),
+        Block::Part(text) => format!("### {text}\n"),
         Block::Text(text) => format!("{text}\n"),
         Block::Command(text) => format!("```\n{text}\n```\n"),
         Block::List(items) => list(items),
@@ -139,10 +142,10 @@ pub fn number(value: f64, decimals: usize) -> String {
     if part.is_empty() { grouped } else { format!("{grouped}.{part}") }
 }
 
-/// Dollars, to the cent.
+/// Dollars, to the cent; what is less, and is not nothing, says so.
 #[must_use]
 pub fn dollars(value: f64) -> String {
-    number(value, 2)
+    if value > 0.0 && value < 0.005 { "<0.01".to_owned() } else { number(value, 2) }
 }
 
 /// A price, with all its decimals and at least two.
@@ -169,6 +172,15 @@ mod tests {
             (-123.456, 2, "-123.46"),
         ] {
             assert_eq!(number(value, decimals), expected);
+        }
+    }
+
+    #[test]
+    fn less_than_a_cent_is_not_nothing() {
+        for (value, expected) in
+            [(0.0, "0.00"), (0.004_9, "<0.01"), (0.005, "0.01"), (-0.004, "-0.00"), (12.345, "12.35")]
+        {
+            assert_eq!(dollars(value), expected, "{value}");
         }
     }
 

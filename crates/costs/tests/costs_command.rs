@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use costs::metrics::page::COMMAND;
+use costs::{metrics, whole};
 
 /// Exit code, standard output, standard error.
 fn said(arguments: &[&str]) -> (i32, String, String) {
@@ -66,16 +66,85 @@ fn a_bad_argument_is_named_with_what_is_allowed() {
 }
 
 #[test]
-fn the_page_is_what_the_program_prints() {
-    let (code, text, errors) = said(&["metrics", "--all", "--format", "markdown"]);
+fn all_functions_are_printed_part_by_part() {
+    let (code, text, errors) = said(&["--clusters", "100", "--period", "5", "--sink", "put"]);
     assert_eq!((code, errors.as_str()), (0, ""));
+    let line = |name: &str| text.lines().rev().find(|line| line.starts_with(name)).expect(name);
+    for (name, parts) in [
+        ("custom metrics, 4 a cluster", ["400 metrics", "120.00"]),
+        ("SQS, polls of empty queues", ["1,944,000 requests", "0.78"]),
+        ("reports by mail", ["820 mails", "0.02"]),
+        ("alarms of high resolution", ["4 alarms", "1.20"]),
+        ("dashboard", ["1 dashboard ", "3.00"]),
+        // Of the last table.
+        ("ecs-metrics", ["134.27", "3,364.97"]),
+        ("total  ", ["144.72", "3,378.79"]),
+        // The writer 398 × 0.30, 86,000 GB-s 1.1467, leases 0.081; of 2,164,200 requests to queues a million is free: 0.4657; the
+        // drainer's and the tag policy's GB-s and tables 0.0083; 43 alarms, 4 of high resolution and the dashboard 8.50, logs 0.0091.
+        // Published: 390 × 0.30, 50.84 million calls 508.40, 572,000 GB-s 9.5333, transitions 2,699.90, requests 10.1680; sleeping
+        // 0.0636, tags 0.0026, and 20.92 GB of lines 10.4617, kept 0.7777.
+        ("total with the free tier", ["129.61", "3,356.31"]),
+    ] {
+        assert!(parts.iter().all(|part| line(name).contains(part)), "{}\n{text}", line(name));
+    }
+}
+
+#[test]
+fn each_function_is_printed_alone() {
+    for (arguments, expected) in [
+        (vec!["drainer", "--drains", "1000"], "ecs-drainer, 1,000 drains of 300 s, 100 tasks an hour"),
+        (vec!["drainer", "--drains", "1000"], "From 1,"),
+        (vec!["tags", "--instances", "10000"], "tag-policy, 720 runs over 10,000 instances, 100 launches"),
+        (
+            vec!["tags", "--lookups", "2", "--format", "markdown"],
+            "| CloudTrail look-ups | free | 1,440 calls | 0.00 |",
+        ),
+        (vec!["spot", "--notices", "50"], "spot-interruption, 50 notices"),
+        (vec!["spot", "--free-tier", "on"], "with the free tier"),
+    ] {
+        let (code, text, errors) = said(&arguments);
+        assert_eq!((code, errors.as_str()), (0, ""), "{arguments:?}");
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn bad_arguments_of_the_others_are_named_too() {
+    for (arguments, expected) in [
+        (vec!["--all", "--drains", "5"], "'--all' cannot be used with '--drains <N>'"),
+        (vec!["--instances", "0"], "'--instances <N>': 0 is not in 1..=1000000"),
+        (vec!["--sink", "flush", "--driver", "state-machine"], "allowed with it: --sink put, --sink emf"),
+        (vec!["drainer", "--pass-interval", "901"], "'--pass-interval <SECONDS>': 901 is not in 1..=900"),
+        (vec!["spot", "--target-groups", "4"], "'--target-groups <N>': 4 is not in 0..=3"),
+        (vec!["tags", "--clusters", "4"], "unexpected argument '--clusters'"),
+        (vec!["--drains", "5", "tags"], "cannot be used with"),
+        (vec!["alarms"], "unrecognized subcommand 'alarms'"),
+    ] {
+        let (code, text, errors) = said(&arguments);
+        assert_eq!((code, text.as_str()), (2, ""), "{arguments:?}");
+        assert!(errors.contains(expected), "{arguments:?}: {errors}");
+    }
+}
+
+fn page(name: &str) -> String {
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
-    let page = std::fs::read_to_string(format!("{docs}/ecs-metrics-costs.md")).expect("the page");
-    assert!(page == text, "docs/ecs-metrics-costs.md is not what is printed; write it anew: {COMMAND}");
-    let manual = std::fs::read_to_string(format!("{docs}/ecs-metrics.md")).expect("the manual");
+    std::fs::read_to_string(format!("{docs}/{name}")).expect(name)
+}
+
+#[test]
+fn the_pages_are_what_the_program_prints() {
+    for (arguments, name, command) in [
+        (vec!["--all"], "costs.md", whole::page::COMMAND),
+        (vec!["metrics", "--all"], "ecs-metrics-costs.md", metrics::page::COMMAND),
+    ] {
+        let (code, text, errors) = said(&[arguments.as_slice(), &["--format", "markdown"]].concat());
+        assert_eq!((code, errors.as_str()), (0, ""));
+        assert!(page(name) == text, "docs/{name} is not what is printed; write it anew: {command}");
+    }
+    let manual = page("ecs-metrics.md");
     let table = manual.split("\n\n").find(|part| part.starts_with("| clusters / period")).expect("its table");
     assert!(
-        page.contains(table),
+        page("ecs-metrics-costs.md").contains(table),
         "the table of docs/ecs-metrics.md is not that of docs/ecs-metrics-costs.md: copy it"
     );
 }

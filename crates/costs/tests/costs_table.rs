@@ -30,7 +30,6 @@ fn bare(clusters: u32, period: u32, driver: Driver, sink: Sink) -> Settings {
         services: 10,
         alarms: 0,
         dashboards: 0,
-        free_tier: false,
     }
 }
 
@@ -96,7 +95,7 @@ const BARE: [(u32, u32, Driver, Sink, f64); 30] = [
 fn the_bare_writer_costs_what_was_worked_by_hand() {
     for (clusters, period, driver, sink, expected) in BARE {
         let case = format!("{clusters} at {period} s, {driver:?}, {sink:?}");
-        cents(bare(clusters, period, driver, sink).bill().total(), expected, &case);
+        cents(bare(clusters, period, driver, sink).bill(false).total(), expected, &case);
     }
 }
 
@@ -112,17 +111,17 @@ fn the_first_estimates_are_reproduced() {
         ),
         (
             "state machine, put",
-            &|clusters, period| bare(clusters, period, StateMachine, Put).bill().total(),
+            &|clusters, period| bare(clusters, period, StateMachine, Put).bill(false).total(),
             ["9.28", "128", "1224", "30.64", "149", "1308"],
         ),
         (
             "schedule, flush",
-            &|clusters, period| bare(clusters, period, Schedule, Flush(10)).bill().total(),
+            &|clusters, period| bare(clusters, period, Schedule, Flush(10)).bill(false).total(),
             ["8.12", "127", "1225", "8.12", "135", "1308"],
         ),
         (
             "schedule, emf",
-            &|clusters, period| bare(clusters, period, Schedule, Emf).bill().total(),
+            &|clusters, period| bare(clusters, period, Schedule, Emf).bill(false).total(),
             ["5.67", "138", "1344", "6.23", "194", "1902"],
         ),
         (
@@ -171,7 +170,7 @@ fn the_published_design_costs_what_was_worked_by_hand() {
 #[test]
 fn what_is_usual_costs_what_was_worked_by_hand() {
     let usual = usual(100, 5, Schedule, Put);
-    let bill = usual.bill();
+    let bill = usual.bill(false);
     for (item, expected) in [
         ("custom metrics, 4 a cluster", 120.0),
         ("its own metrics", 2.40),
@@ -180,13 +179,13 @@ fn what_is_usual_costs_what_was_worked_by_hand() {
         ("Lambda duration", 6.48),
         ("DynamoDB, leases", 0.081),
         ("Lambda requests", 0.00864),
-        ("EventBridge rule", 0.0),
+        ("EventBridge rules", 0.0),
     ] {
         cents(dollars_of(&bill, item), expected, item);
     }
     cents(bill.total(), 134.27, "total");
     let more = |name: &str, other: Settings, expected: f64| {
-        cents(other.bill().total() - usual.bill().total(), expected, name);
+        cents(other.bill(false).total() - usual.bill(false).total(), expected, name);
     };
     // 43,200 × 30 s × 0.125 GB × 0.0000133334, up and down
     more("the longest wait", Settings { wait: 60, ..usual.clone() }, 2.16);
@@ -221,7 +220,11 @@ fn extras_cost_what_was_worked_by_hand() {
     ] {
         let without = bare(100, 5, Schedule, sink);
         let with = Settings { extras: extras.clone(), ..without.clone() };
-        cents(with.bill().total() - without.bill().total(), expected, &format!("{extras:?}, {sink:?}"));
+        cents(
+            with.bill(false).total() - without.bill(false).total(),
+            expected,
+            &format!("{extras:?}, {sink:?}"),
+        );
     }
 }
 
@@ -237,7 +240,7 @@ fn a_flush_is_never_more_calls_than_ticks() {
         (1, 10, 24.0), // 6 windows of 4,000
         (1, 7, 26.0),  // 8 windows of 2,800, three calls each, and one of 1,600, two calls
     ] {
-        let bill = bare(100, period, Schedule, Flush(window)).bill();
+        let bill = bare(100, period, Schedule, Flush(window)).bill(false);
         let units = bill.items.iter().find(|item| item.name == "PutMetricData").map(|item| item.units);
         assert_eq!(units, Some(calls * 43_200.0), "{period} s, flushed every {window} s");
     }
@@ -247,19 +250,19 @@ fn a_flush_is_never_more_calls_than_ticks() {
 /// requests and 0.24 of 5 GB are free, writes on demand (0.081) and alarms at 10 s are not.
 #[test]
 fn the_free_tier_is_taken_off_once() {
-    let one = Settings { free_tier: true, ..usual(1, 5, Schedule, Put) };
-    cents(one.bill().total(), 0.60 + 1.1467 + 0.081, "1 cluster");
+    let one = usual(1, 5, Schedule, Put);
+    cents(one.bill(true).total(), 0.60 + 1.1467 + 0.081, "1 cluster");
     cents(
-        Settings { alarms: 2, dashboards: 4, ..one.clone() }.bill().total(),
+        Settings { alarms: 2, dashboards: 4, ..one.clone() }.bill(true).total(),
         0.60 + 1.1467 + 0.081 + 0.60 + 3.0,
         "shown",
     );
     // 400 metrics on it are more than 50: 408 - 10 metrics at 0.30 = 119.40, and no dashboard is free.
     let many = Settings { clusters: 100, dashboards: 1, ..one };
-    cents(many.bill().total(), 119.40 + 1.1467 + 0.081 + 3.0, "100 clusters");
+    cents(many.bill(true).total(), 119.40 + 1.1467 + 0.081 + 3.0, "100 clusters");
     // A million of the 2,592,000 calls are free: 15.92 for 25.92.
-    let fast = Settings { free_tier: true, ..bare(1, 1, Schedule, Put) };
-    cents(dollars_of(&fast.bill(), "PutMetricData"), 15.92, "calls");
+    let fast = bare(1, 1, Schedule, Put);
+    cents(dollars_of(&fast.bill(true), "PutMetricData"), 15.92, "calls");
     // Transitions 4,000 × 0.000025 = 0.10, metrics 1.20, puts, requests and GB-s all free: 27.00 - 0.10
     cents(published::bill(Machine::Standard, 1, 5, true).total(), 26.90, "published");
 }
@@ -282,7 +285,7 @@ fn tiers_fill_one_after_the_other() {
         cents(price.of(units), expected, &format!("{units} of {}", price.name));
     }
     // 3,000 clusters: 12,000 metrics of which 2,000 are at 0.10; the writer's own come after them.
-    let bill = usual(3_000, 5, Schedule, Put).bill();
+    let bill = usual(3_000, 5, Schedule, Put).bill(false);
     cents(dollars_of(&bill, "custom metrics, 4 a cluster"), 3_200.0, "clusters");
     cents(dollars_of(&bill, "its own metrics"), 0.80, "own");
     assert!(prices::ALL.iter().all(|price: &&bill::Price| price.page.starts_with("https://aws.amazon.com/")));

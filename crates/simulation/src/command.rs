@@ -40,8 +40,10 @@ pub fn run(options: &Options) -> Result<bool, Error> {
         return Ok(ran.failure.is_none());
     }
     let seeds = Seeds { from: options.from, count: options.seeds };
+    // Of now: what is checked out later is not what runs.
+    let commit = report::commit();
     let begin = match &options.resume {
-        Some(path) => read(path, seeds)?,
+        Some(path) => read(path, seeds, &commit)?,
         None => Found::default(),
     };
     let how = How { threads: options.threads(), blinder: options.blind, failures: options.failures };
@@ -55,23 +57,23 @@ pub fn run(options: &Options) -> Result<bool, Error> {
         let speed = (found.done - told_done) as f64 / told_at.elapsed().as_secs_f64();
         eprintln!("{}", report::progress(seeds, found, speed));
         if let Some(path) = options.resume.as_deref().filter(|_| kept.is_ok()) {
-            kept = keep(path, seeds, found);
+            kept = keep(path, seeds, found, &commit);
         }
         (told_at, told_done) = (Instant::now(), found.done);
     });
     kept?;
     if let Some(path) = &options.resume {
-        keep(path, seeds, &found)?;
+        keep(path, seeds, &found, &commit)?;
     }
     println!("{}", report::table(&found.tally));
     println!("{}", report::failures(&found, options.blind));
     if let Some(path) = &options.report {
-        report::write(path, &report::result(seeds, &found, how.threads))?;
+        report::write(path, &report::result(seeds, &found, how.threads, &commit))?;
     }
     Ok(found.failed.is_empty())
 }
 
-fn read(path: &Path, seeds: Seeds) -> Result<Found, Error> {
+fn read(path: &Path, seeds: Seeds, commit: &str) -> Result<Found, Error> {
     if !path.exists() {
         return Ok(Found::default());
     }
@@ -81,7 +83,6 @@ fn read(path: &Path, seeds: Seeds) -> Result<Found, Error> {
     if state.seeds.from != seeds.from {
         return Err(wrong(format!("it has the worlds from seed {} on", state.seeds.from)));
     }
-    let commit = report::commit();
     if state.commit != commit {
         return Err(wrong(format!(
             "it is of commit {}, and {commit} is checked out: remove it",
@@ -92,8 +93,8 @@ fn read(path: &Path, seeds: Seeds) -> Result<Found, Error> {
 }
 
 /// Written beside and renamed, so that an interruption leaves the old one or the new one.
-fn keep(path: &Path, seeds: Seeds, found: &Found) -> Result<(), Error> {
-    let state = State { commit: report::commit(), seeds, found: found.clone() };
+fn keep(path: &Path, seeds: Seeds, found: &Found, commit: &str) -> Result<(), Error> {
+    let state = State { commit: commit.to_owned(), seeds, found: found.clone() };
     let text = serde_json::to_string(&state).unwrap_or_default();
     let beside = path.with_extension("new");
     std::fs::write(&beside, text).map_err(Error::file(&beside))?;

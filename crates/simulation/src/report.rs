@@ -68,7 +68,7 @@ pub(crate) fn table(tally: &Tally) -> String {
 }
 
 /// The result of a sweep as it stands in the documentation.
-pub(crate) fn result(seeds: Seeds, found: &Found, threads: usize) -> String {
+pub(crate) fn result(seeds: Seeds, found: &Found, threads: usize, commit: &str) -> String {
     // The day on which it was run: no virtual time here.
     #[allow(clippy::disallowed_methods, reason = "the date of a report is the real one")]
     let day = Timestamp::now().strftime("%Y-%m-%d").to_string();
@@ -76,8 +76,7 @@ pub(crate) fn result(seeds: Seeds, found: &Found, threads: usize) -> String {
     let hours = found.seconds / 3_600;
     let minutes = found.seconds / 60 % 60;
     let mut text = format!(
-        "{day}, commit {}: seeds {} to {}, {} failed, {hours} h {minutes} min on {threads} threads.\n\n{}",
-        commit(),
+        "{day}, commit {commit}: seeds {} to {}, {} failed, {hours} h {minutes} min on {threads} threads.\n\n{}",
         grouped(seeds.from),
         grouped(last),
         found.failed.len(),

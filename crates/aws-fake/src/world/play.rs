@@ -26,6 +26,22 @@ pub enum Action {
     Interrupt(String),
     /// [`World::recommend_rebalance`].
     RecommendRebalance(String),
+    /// [`World::run_standalone`].
+    RunTask(TaskPlan),
+}
+
+/// A task outside any service, which ends by itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskPlan {
+    /// Where it runs: an instance, or a group.
+    pub on: String,
+    /// How long it runs.
+    #[serde(rename = "ends_after_seconds", with = "crate::settings::seconds")]
+    pub ends_after: Duration,
+    /// How long it then takes to stop.
+    #[serde(default, rename = "stop_seconds", with = "crate::settings::seconds")]
+    pub stop: Duration,
 }
 
 impl World {
@@ -40,6 +56,12 @@ impl World {
         match action {
             Action::Interrupt(whom) => self.interrupt(&self.meant(whom)),
             Action::RecommendRebalance(whom) => self.recommend_rebalance(&self.meant(whom)),
+            Action::RunTask(plan) => {
+                let instance = self.meant(&plan.on);
+                if self.run_standalone(&instance, "batch", plan.stop, Some(plan.ends_after)).is_none() {
+                    tracing::warn!(instance, "no container instance to run a task on");
+                }
+            }
         }
     }
 

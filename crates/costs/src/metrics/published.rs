@@ -4,9 +4,10 @@
 
 use clap::ValueEnum;
 
-use super::{MACHINE_MEMORY, MEMORY, METRICS, month};
+use super::{MACHINE_MEMORY, METRICS, month};
 use crate::bill::Bill;
 use crate::prices;
+use crate::running::MEMORY;
 
 /// Seconds an invocation is taken to run. Its article says about 0.25: that would be 0.11 $ a cluster more at 5 s.
 pub const RUN: f64 = 0.150;
@@ -33,6 +34,12 @@ pub fn transitions(ticks: u32) -> u32 {
 #[must_use]
 pub fn bill(machine: Machine, clusters: u32, period: u32, free_tier: bool) -> Bill {
     let mut bill = Bill::new(free_tier);
+    add_to(machine, clusters, period, &mut bill);
+    bill
+}
+
+/// Adds its items.
+pub fn add_to(machine: Machine, clusters: u32, period: u32, bill: &mut Bill) {
     let (all, ticks) = (f64::from(clusters), 60 / period);
     let runs = all * month(ticks);
     bill.add(format!("custom metrics, {METRICS} a cluster"), &prices::METRIC, all * f64::from(METRICS));
@@ -51,8 +58,7 @@ pub fn bill(machine: Machine, clusters: u32, period: u32, free_tier: bool) -> Bi
         }
     }
     bill.add("Lambda requests", &prices::REQUEST, runs);
-    bill.add("EventBridge rule", &prices::RULE, all * month(1));
-    bill
+    bill.add("EventBridge rules", &prices::RULE, all * month(1));
 }
 
 /// Dollars of one cluster at 5 s by the article's own figures: 26 transitions a minute, about 250 ms an invocation.

@@ -3,19 +3,21 @@
 use crate::MINUTES;
 use crate::metrics::published::{self, Machine, RUN};
 use crate::metrics::{
-    BATCH, DOCUMENT, DOCUMENT_METRIC, DOCUMENT_VALUE, Driver, EVENT, LEASES, MEMORY, METRICS, OWN_METRICS,
-    REPORTS, Settings, Sink, TICK, TICK_CLUSTER,
+    BATCH, DOCUMENT, DOCUMENT_METRIC, DOCUMENT_VALUE, Driver, LEASES, METRICS, OWN_METRICS, REPORTS,
+    Settings, Sink, TICK, TICK_CLUSTER, month,
 };
-use crate::show::{dollars, number};
+use crate::prices;
+use crate::running::{CALL, EVENT, HANDLING, LAMBDA_LINES, MEMORY};
+use crate::show::{dollars, number, price};
 
 /// What all tables of the documentation have in common.
-pub(super) fn assumptions(settings: &Settings) -> String {
+pub(super) fn assumptions(settings: &Settings, free_tier: bool) -> String {
     let or = |holds: bool, yes: &'static str, no: &'static str| if holds { yes } else { no };
     let some = |count: u32| if count == 0 { "no".to_owned() } else { count.to_string() };
     format!(
         "Unless said otherwise: {} free tier; the writer's own metrics {}; {} lease; {} alarms and {} dashboards; and \
          the invocation or the state machine waits {} s for its minute.",
-        or(settings.free_tier, "with the", "without"),
+        or(free_tier, "with the", "without"),
         or(settings.self_metrics, "on", "off"),
         or(settings.lease, "with a", "without a"),
         some(settings.alarms),
@@ -25,8 +27,8 @@ pub(super) fn assumptions(settings: &Settings) -> String {
 }
 
 /// What the wait for the minute costs, at best and at worst.
-pub(super) fn wait(settings: &Settings) -> String {
-    let total = |wait| dollars(Settings { wait, ..settings.clone() }.bill().total());
+pub(super) fn wait(settings: &Settings, free_tier: bool) -> String {
+    let total = |wait| dollars(Settings { wait, ..settings.clone() }.bill(free_tier).total());
     let who = match settings.driver {
         Driver::Schedule => "An invocation",
         Driver::StateMachine => "An execution of the state machine",
@@ -43,11 +45,11 @@ pub(super) fn wait(settings: &Settings) -> String {
 }
 
 /// What the table of designs shows.
-pub(super) fn reading(settings: &Settings) -> Vec<String> {
+pub(super) fn reading(settings: &Settings, free_tier: bool) -> Vec<String> {
     let of = |clusters, period, driver, sink| Settings { clusters, period, sink, driver, ..settings.clone() };
-    let total = |clusters, period, driver, sink| of(clusters, period, driver, sink).bill().total();
+    let total = |clusters, period, driver, sink| of(clusters, period, driver, sink).bill(free_tier).total();
     let times = |clusters, period| {
-        let theirs = published::bill(Machine::Standard, clusters, period, settings.free_tier).total();
+        let theirs = published::bill(Machine::Standard, clusters, period, free_tier).total();
         number(theirs / total(clusters, period, Driver::Schedule, Sink::Put), 1)
     };
     let change = |period| {
@@ -61,8 +63,7 @@ pub(super) fn reading(settings: &Settings) -> Vec<String> {
         (1..=1_000).take_while(|clusters| cost(*clusters, Sink::Emf) < cost(*clusters, sink)).count()
     };
     let express_up_to = |period| {
-        let theirs =
-            |clusters| published::bill(Machine::Express, clusters, period, settings.free_tier).total();
+        let theirs = |clusters| published::bill(Machine::Express, clusters, period, free_tier).total();
         let ours = |clusters| total(clusters, period, Driver::Schedule, Sink::Put);
         (1..=1_000).take_while(|clusters| theirs(*clusters) < ours(*clusters)).count()
     };
@@ -127,10 +128,12 @@ pub(super) fn formulas() -> Vec<String> {
         ),
         format!(
             "Lambda duration: {megabytes} MB on arm64. Schedule: 60 s a minute and the wait. State machine: each tick {:.0} ms, \
-             and {:.2} ms for each cluster (two calls in a row of 25 ms each; 0.75 ms of CPU and 5.6 µs a cluster, measured, \
-             at a fourteenth of a core).",
+             and {:.2} ms for each cluster (two calls in a row of {:.0} ms each, and {:.0} ms for 0.75 ms of CPU, measured, at a \
+             fourteenth of a core; 5.6 µs a cluster).",
             TICK * 1e3,
-            TICK_CLUSTER * 1e3
+            TICK_CLUSTER * 1e3,
+            CALL * 1e3,
+            HANDLING * 1e3
         ),
         "Lambda requests: one a minute; with the state machine one a tick.".to_owned(),
         format!(
@@ -157,15 +160,25 @@ pub(super) fn formulas() -> Vec<String> {
 
 /// What is left out.
 pub(super) fn not_counted() -> Vec<String> {
+    let lines = |a_minute| dollars(prices::LOGS.of(month(a_minute) * LAMBDA_LINES / 1e9));
     [
-        "Calls that are free: DescribeClusters, ListClusters and all other reads of ECS.",
-        "Reading metrics back: GetMetricData is 0.01 $ per 1,000 metrics asked for; what the console reads for its own pages is free.",
-        "The lines that Lambda itself logs, about half a kilobyte an invocation: 0.01 $ with the schedule, 0.13 $ with the \
-         state machine at 5 s, and 0.13 $ for each cluster of the published design.",
-        "Keeping logs: 0.03 $ a GB-month, compressed. Of concern only with `emf`; let its log group expire after a day.",
+        "Calls that are free: DescribeClusters, ListClusters and all other reads of ECS.".to_owned(),
+        "Reading metrics back: GetMetricData is paid by the metrics asked for; what the console reads for its own pages is \
+         free."
+            .to_owned(),
+        format!(
+            "The lines that Lambda itself logs, {LAMBDA_LINES} bytes an invocation: {} $ with the schedule, {} $ with the state \
+             machine at 5 s, and as much for each cluster of the published design.",
+            lines(1),
+            lines(12)
+        ),
+        format!(
+            "Keeping logs: {} $ a GB-month, compressed. Of concern only with `emf`; let its log group expire after a day.",
+            price(prices::STORED.of(1.0))
+        ),
         "Cold starts, retries, what a trigger that came twice runs, the lease table's items, notifications of alarms, \
-         traffic (all of it is in the region), taxes and discounts.",
+         traffic (all of it is in the region), taxes and discounts."
+            .to_owned(),
     ]
-    .map(str::to_owned)
     .to_vec()
 }

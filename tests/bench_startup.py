@@ -1,0 +1,208 @@
+"""`make bench-startup`: what a cold start costs, against boto3, and against a Rust function that does nothing.
+
+Five minutes from built binaries. Each round starts every function once, in turn, so that what else the machine does
+meets all of them alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench_report import PAGE, RUNS, Cell, Spread, bars, goal, percentile, spread, table, versions, write_block
+from bench_startup_run import WORLD, Contestant, Function, Runner, Start, functions
+from bench_startup_tls import tls_front
+from build import BUILD_SECONDS, build, sizes
+from environment import DEBUG, LOCAL, ROOT, clean_environment, isolate
+from local_stack import start_fake
+from processes import Child, Failed, Register, children
+
+STARTS, WARM = 3 * RUNS, 100
+OURS, THEIRS = "ours", "boto3"
+# The floor's crate; its folder among built ones.
+EMPTY, EMPTY_RESOURCE = "empty-function", "EmptyFunction"
+POLL_MS, TIMES_FASTER, RESIDENT_MB = 5, 50, 10
+ZIPPED_MB = {"TagPolicy": 3}
+ZIPPED_MB_OTHERS = 2
+TEXT = """\
+Each function was started {starts} times, in turn with the others, and after each start invoked {invocations} times with
+an event that it gets often and that changes nothing ({events}). The clock of the *start* runs from before the process
+is made until its first poll of the runtime API is there; the clock of an *invocation* from the event's first byte to
+the answer's last. Calls go to the fake AWS on the same machine without latency, whose own work is part of every
+invocation. *CPU* is the function's alone. *Memory* is the most that was resident over TLS, the binary's pages included.
+
+- **ours**: the release build, as `sam build` makes it.
+- **boto3**: a function of a few lines that makes the same calls (`tests/peers/startup_*.py`), under `awslambdaric`;
+  its clients are made at import, and only those that it calls; its bytecode is compiled, all files are in the page
+  cache. Its archive is not compared, since boto3 is a part of Lambda's Python runtime.
+- **empty**: Rust's `lambda_runtime` and nothing else, built as ours: what no function on it can be faster than.
+
+*Over TLS* is the first invocation with an `https` endpoint, whose chain is like AWS's (RSA, an intermediate, TLS 1.3):
+it makes a connection for each service, and checks the certificates. *Certificates* are those of the authorities, which
+the SDK reads before the first poll: what a start costs less with one of them in the file instead of this machine's.
+"""
+Results = dict[Contestant, list[Start]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Starts of everything, of what calls AWS over TLS, and of ours with one certificate to read."""
+
+    plain: Results
+    tls: Results
+    one: Results
+
+
+def contestants(built: Path, floor: Path, fake: str) -> Iterator[Contestant]:
+    """All that are started in a round."""
+    python = ROOT / ".venv" / "bench" / "bin" / "python"
+    for function in functions(fake):
+        yield Contestant(OURS, function, (built / function.resource / "bootstrap",))
+        yield Contestant(THEIRS, function, (python, "-m", "awslambdaric", f"{function.peer}.handler"))
+    yield Contestant("empty", Function(EMPTY, EMPTY_RESOURCE, dict), (floor,))
+
+
+def empty_function(run: Path, register: Register) -> Path:
+    """Builds the floor as the functions are built: in release, for this machine's processor."""
+    target = f"{platform.machine()}-unknown-linux-gnu"
+    command = ["cargo", "build", "--release", "--locked", "--package", EMPTY, "--target", target]
+    register(Child(command, clean_environment(), run / "cargo.log", ROOT)).result(BUILD_SECONDS, print)
+    return DEBUG.parent / target / "release" / EMPTY
+
+
+def measure(runner: Runner, rounds: int, warm: int, all_of_them: list[Contestant], what: str) -> Results:
+    """Starts each `rounds` times, round by round, after one that does not count: it fills caches."""
+    results: Results = {contestant: [] for contestant in all_of_them}
+    for number in range(rounds + 1):
+        print(f"          {what}: round {number} of {rounds}", flush=True)
+        for contestant in all_of_them:
+            start = runner.start(contestant, warm if number else 0)
+            if number:
+                results[contestant].append(start)
+    return results
+
+
+def same_calls(runner: Runner, fake: str, all_of_them: list[Contestant]) -> dict[str, dict[str, int]]:
+    """The calls of each function; fails where boto3's are others."""
+    calls: dict[str, dict[str, int]] = {}
+    for contestant in all_of_them:
+        found = runner.calls(fake, contestant)
+        if (expected := calls.setdefault(contestant.function.crate, found)) != found:
+            raise Failed(f"{contestant.function.crate}: {contestant.side} calls {found}, the other {expected}")
+    return calls
+
+
+def of_all(starts: list[Start], value: str) -> Spread:
+    """The spread of a value of the starts."""
+    return spread(getattr(start, value) for start in starts)
+
+
+def by_side(results: Results, value: str) -> dict[str, dict[str, Spread]]:
+    """The same by side and function, as a chart wants it."""
+    sides: dict[str, dict[str, Spread]] = {}
+    for contestant, starts in results.items():
+        sides.setdefault(contestant.side, {})[contestant.function.crate] = of_all(starts, value)
+    return sides
+
+
+def tables(measured: Measured) -> str:
+    """What starts cost, and invocations."""
+    starts: list[list[Cell]] = []
+    invocations: list[list[Cell]] = []
+    for contestant, plain in measured.plain.items():
+        tls, one = measured.tls.get(contestant), measured.one.get(contestant)
+        name = f"{contestant.function.crate}, {contestant.side}" if tls else contestant.side
+        cpu = of_all(plain, "poll_cpu_ms")
+        roots = cpu.median - of_all(one, "poll_cpu_ms").median if one else "-"
+        starts.append([name, of_all(plain, "poll_ms"), cpu, roots, of_all(tls or plain, "peak_mb")])
+        warm = [milliseconds for start in plain for milliseconds in start.warm_ms]
+        percentiles: list[Cell] = [percentile(warm, share) if warm else "-" for share in (0.5, 0.99)]
+        over_tls = of_all(tls, "first_ms") if tls else "-"
+        invocations.append([name, of_all(plain, "first_ms"), over_tls, *percentiles, of_all(plain, "warm_cpu_ms")])
+    columns = ["", "first", "first over TLS", "warm p50", "warm p99", "CPU of a warm one"]
+    return (
+        table(["", "start ms", "CPU until then ms", "of it certificates ms", "memory MB"], starts)
+        + "\nInvocations, in milliseconds:\n\n"
+        + table(columns, invocations)
+    )
+
+
+def goals(results: Results, tls: Results, built: Path) -> str:
+    """What was aimed at, and what came of it."""
+    poll, peak = by_side(results, "poll_ms"), by_side(tls, "peak_mb")
+    rows = []
+    for name, resource in {one.function.crate: one.function.resource for one in results if one.side == OURS}.items():
+        start, other = poll[OURS][name].median, poll[THEIRS][name].median
+        binary, zipped = sizes(built / resource / "bootstrap")
+        limit = ZIPPED_MB.get(resource, ZIPPED_MB_OTHERS)
+        rows += [
+            [f"{name}: start", *goal(start, POLL_MS, "ms")],
+            [f"{name}: times faster to start than boto3", *goal(other / start, TIMES_FASTER, "×", at_least=True)],
+            [f"{name}: memory", *goal(peak[OURS][name].median, RESIDENT_MB, "MB")],
+            [f"{name}: zipped, of {binary / 1e6:.1f} MB", *goal(zipped / 1e6, limit, "MB")],
+        ]
+    return table(["", "goal", "result", ""], rows)
+
+
+def report(measured: Measured, calls: dict[str, dict[str, int]], built: Path, rounds: int, warm: int) -> str:
+    """The block's text, with its charts."""
+    events = (
+        f"{name}: " + ", ".join(f"{count} {call}" for call, count in sorted(made.items()))
+        for name, made in calls.items()
+        if made
+    )
+    text = TEXT.format(starts=rounds, invocations=1 + warm, events="; ".join(events))
+    plain, tls = measured.plain, measured.tls
+    first = {side: values for side, values in by_side(plain, "first_ms").items() if side in (OURS, THEIRS)}
+    over_tls = {f"{side}, over TLS": values for side, values in by_side(tls, "first_ms").items()}
+    return (
+        f"{text}\n{tables(measured)}\n{goals(plain, tls, built)}"
+        + bars("startup", "From exec to the first poll", "ms, logarithmic", by_side(plain, "poll_ms"), log=True)
+        + bars("startup-first", "First invocation", "ms, logarithmic", first | over_tls, log=True)
+        + bars("startup-memory", "Most memory", "MB", by_side(tls, "peak_mb"))
+    )
+
+
+def main() -> int:
+    """Builds, measures, and writes its block."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--starts", type=int, default=STARTS, help="of each function")
+    parser.add_argument("--warm", type=int, default=WARM, help="invocations after each start's first")
+    parser.add_argument("--built", type=Path, help="folder of other binaries, such as another commit's")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    arguments = parser.parse_args()
+    isolate()
+    run = LOCAL / "bench-startup"
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "world.json").write_text(json.dumps(WORLD))
+    try:
+        with children() as register:
+            built: Path = arguments.built or build(run, register)
+            floor = built / EMPTY_RESOURCE / "bootstrap" if arguments.built else empty_function(run, register)
+            fake = start_fake(run, clean_environment(), register, scenario=run / "world.json")
+            with tls_front(fake, run) as front:
+                runner = Runner(run, fake, front.authorities)
+                every = list(contestants(built, floor, fake))
+                calls = same_calls(runner, fake, every)
+                plain = measure(runner, arguments.starts, arguments.warm, every, "starts")
+                callers = [contestant for contestant in every if calls[contestant.function.crate]]
+                ours = [contestant for contestant in every if contestant.side == OURS]
+                over_tls = Runner(run, front.address, front.authorities)
+                tls = measure(over_tls, arguments.starts, arguments.warm // 10, callers, "starts, over TLS")
+                trusting = Runner(run, fake, front.one_authority)
+                one = measure(trusting, arguments.starts, 0, ours, "starts, one authority")
+    except (Failed, OSError) as fault:
+        print(f"FAIL: {fault}", file=sys.stderr)
+        return 1
+    text = report(Measured(plain, tls, one), calls, built, arguments.starts, arguments.warm)
+    write_block("startup", "Start-up", "make bench-startup", text, versions("boto3", "awslambdaric"), arguments.page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

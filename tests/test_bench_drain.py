@@ -1,0 +1,109 @@
+"""The smallest drain of `make bench-drain`: it comes out as documented, and the same every time."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench_drain import Drains, rows
+from bench_drain_lines import SECOND, Line, Queues, sqs_event
+from bench_drain_run import Case, Drainer, Outcome, boto3_drainer, clock_library, run
+from environment import DEBUG, ROOT
+
+# Where AWS's runtime for Python is.
+PYTHON = ROOT / ".venv" / "bench" / "bin" / "python"
+OURS = Drainer("ecs-drainer", [DEBUG / "ecs-drainer"], Queues)
+HOUR_SECONDS = 3_600
+SLEEPER = f"""
+import time
+began = time.time(), time.monotonic()
+time.sleep({HOUR_SECONDS})
+print(time.time() - began[0], time.monotonic() - began[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clock that functions are given."""
+    return clock_library(tmp_path_factory.mktemp("clock"))
+
+
+def documented() -> tuple[int, int]:
+    """Calls and invocations of a drain of 300 s, as the README has them."""
+    readme = (ROOT / "README.md").read_text()
+    found = re.search(r"A drain of 300 s .*?makes (\d+) API calls .*?in (\d+) invocations", readme, re.DOTALL)
+    assert found, "the README says what a drain of 300 s takes"
+    return int(found[1]), int(found[2])
+
+
+@pytest.mark.parametrize("told_to_stop", [False, True])
+def test_a_drain_takes_no_more_than_is_documented(told_to_stop: bool, library: Path, tmp_path: Path) -> None:
+    case = Case(50, 300, told_to_stop)
+    outcome, again = (run(OURS, case, 1, library, tmp_path) for _ in range(2))
+    calls, invocations = documented()
+    assert sum(outcome.calls.values()) <= calls, outcome.calls
+    assert outcome.invocations <= invocations
+    assert (outcome.ended_by, outcome.tasks_left) == ("call", 0)
+    assert 0 < outcome.delay_seconds < 5
+    assert outcome.cpu_ms > 0
+    assert again.counted() == outcome.counted()
+
+
+@pytest.mark.parametrize(("module", "passes"), [("drain_wait", 1), ("drain_loop", 50)])
+def test_a_peer_drains(module: str, passes: int, library: Path, tmp_path: Path) -> None:
+    peer = boto3_drainer(module, PYTHON)
+    outcome = run(peer, Case(50, 300), 1, library, tmp_path)
+    assert (outcome.ended_by, outcome.tasks_left) == ("call", 0), outcome
+    assert outcome.invocations >= passes
+    assert sum(outcome.calls.values()) > documented()[0], outcome.calls
+    early = run(peer, Case(50, 300, told_to_stop=True), 1, library, tmp_path)
+    assert early.tasks_left > 0, "what it is said to do wrong"
+
+
+def test_an_hour_is_over_at_once(library: Path, tmp_path: Path) -> None:
+    clock = tmp_path / "clock"
+    start = 1_767_225_600 * SECOND
+    clock.write_bytes(start.to_bytes(8, sys.byteorder))
+    environment = {"LD_PRELOAD": str(library), "SHARED_CLOCK": str(clock)}
+    command = [sys.executable, "-c", SLEEPER]
+    printed = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert [float(seconds) for seconds in printed.split()] == [HOUR_SECONDS, HOUR_SECONDS]
+    assert int.from_bytes(clock.read_bytes(), sys.byteorder) == start + HOUR_SECONDS * SECOND
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "due", "batch"),
+    [
+        ({"a": 10}, 111, "a"),
+        ({"b": 20, "a": 10}, 111, "ab"),
+        ({"a": 10, "b": 11, "c": 12, "d": 13}, 13, "abc"),
+        ({"a": 10, "b": 200}, 111, "a"),
+    ],
+)
+def test_batches_wait_for_their_window_or_until_they_are_full(arrivals: dict[str, int], due: int, batch: str) -> None:
+    line = Line(sqs_event, delay=1, window=100, most=3)
+    assert line.due() == []
+    for body, at in arrivals.items():
+        line.put(at, body)
+    assert line.due() == [due]
+    assert "".join(line.take(due)) == batch
+
+
+def test_rows_compare_with_ours() -> None:
+    def drains(calls: int, cpu_ms: float) -> Drains:
+        outcome = Outcome({"ListTasks": calls}, 1, 2.5, "call", 0, 0.5, cpu_ms)
+        return Drains({seed: outcome for seed in (1, 2)})
+
+    found = rows(Case(50, 300), {"ecs-drainer": drains(10, 4), "drain_wait": drains(25, 30)})
+    assert [row[1] for row in found] == ["`ecs-drainer`", "in-process wait"]
+    assert [(row[3], row[8]) for row in found] == [(1, 1), (2.5, 7.5)]
+
+
+def test_the_usual_seed_has_the_median_of_the_calls() -> None:
+    calls = {1: 30, 2: 10, 3: 20}
+    outcomes = {seed: Outcome({"ListTasks": count}, 1, 0, "call", 0, 0, 1) for seed, count in calls.items()}
+    assert Drains(outcomes).usual_seed() == 3
