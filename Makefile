@@ -15,7 +15,7 @@ FUNCTIONS := $(shell sed -n 's|^ *CodeUri: crates/||p' template.yaml)
 .DEFAULT_GOAL := help
 SEEDS ?= 100000
 
-.PHONY: help demo simulate test test-rust test-report test-python bench bench-startup bench-drain bench-metrics fuzz check format lint dependencies features template scan size guard fake rules \
+.PHONY: help demo simulate test test-rust test-report test-python bench bench-startup bench-drain bench-tags bench-metrics fuzz check format lint dependencies features template scan size guard fake rules \
         sbom build deploy publish release-notes costs permissions venvs requirements clean
 
 help: ## list the targets
@@ -39,11 +39,11 @@ test-report: .venv/nextest/stamp ## the same tests of the crates with a report f
 	@touch target/calls/complete
 
 # Stacks wait most of their time, so some are there side by side; permissions are judged by what was called on all of them.
-test-python: venvs .venv/bench/stamp fake rules ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE.xml for machines
+test-python: venvs .venv/bench/stamp .venv/custodian/stamp fake rules ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE.xml for machines
 	$(JUDGE)/python -m pytest tests --ignore tests/test_permissions.py --numprocesses $(STACKS) --dist loadgroup $(if $(REPORT),--junitxml=$(REPORT))
 	$(JUDGE)/python -m pytest tests/test_permissions.py --after-all $(if $(REPORT),--junitxml=$(REPORT:.xml=-permissions.xml))
 
-bench: bench-startup bench-drain bench-metrics ## all of these; docs/benchmarks.md has what they print
+bench: bench-startup bench-drain bench-tags bench-metrics ## all of these; docs/benchmarks.md has what they print
 
 bench-startup: venvs .venv/bench/stamp fake ## what a cold start takes, beside boto3 and a function that does nothing
 	$(BENCH)/python tests/bench_startup.py
@@ -51,8 +51,11 @@ bench-startup: venvs .venv/bench/stamp fake ## what a cold start takes, beside b
 bench-drain: venvs .venv/bench/stamp fake ## calls, invocations, delay and CPU of a drain, beside two boto3 drainers
 	$(BENCH)/python tests/bench_drain.py
 
-bench-metrics: venvs fake ## how late the metric writer's ticks are, and their CPU: a table, after eight minutes
-	$(JUDGE)/python tests/bench_metrics.py
+bench-tags: venvs .venv/bench/stamp .venv/custodian/stamp fake ## a run of the tag policy beside cloud-custodian: calls, CPU, memory, time
+	$(BENCH)/python tests/bench_tags.py
+
+bench-metrics: venvs .venv/bench/stamp fake ## a tick's CPU, calls and lateness, beside two boto3 writers: a quarter of an hour
+	$(BENCH)/python tests/bench_metrics.py
 
 # Processes that test from outside, each with a stack of its own.
 STACKS ?= 3
@@ -167,7 +170,7 @@ venvs: .venv/sam/stamp .venv/stack/stamp .venv/judge/stamp
 
 # Pins the newest of what tests/requirements/*.in asks for.
 requirements: $(JUDGE)/uv
-	for set in sam stack judge scan nextest bench; do \
+	for set in sam stack judge scan nextest bench custodian; do \
 	  $(JUDGE)/uv pip compile --quiet --no-config --universal --python-version 3.10 --generate-hashes --no-annotate \
 	    --no-emit-index-url --upgrade --custom-compile-command "make requirements" \
 	    tests/requirements/$$set.in --output-file tests/requirements/$$set.txt; \

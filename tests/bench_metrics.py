@@ -1,124 +1,141 @@
-"""`make bench-metrics`: how late the ticks of the deployed metric writer are, and what CPU they take.
+"""`make bench-metrics`: ticks of a second by the metric writer, and by two with boto3: CPU, calls, memory, lateness.
 
-A tick a second, for two minutes and what is left of a third, of 1, 100 and 1,000 clusters, one after the other. The figures
-are this machine's, whose cores the fake and the emulator use, too; a Lambda of 128 MB has a fourteenth of a core.
+A quarter of an hour, ten minutes of it with a hundred clusters.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import sys
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import boto3
-from botocore.config import Config
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
+import bench_metrics_runs as runs
+import bench_report as report
+from bench_metrics_runs import Figures
+from build import build
+from environment import LOCAL, isolate
+from processes import Failed, children
 
-import metrics
-from environment import client_settings, isolate
-from local_stack import Stack, local_stack
-from processes import Failed, wait_for
+SIZES = (1, 100, 1_000)
+# The size whose ticks go on for long enough that their lateness says something.
+LONG_SIZE, LONG_MINUTES = 100, 10
+OURS, BATCHED, PAIRS = "ecs-metrics", "boto3, batched", "boto3, a pair of calls a cluster"
+# Our function makes whole minutes: so much of its time may come to nothing.
+REST_SECONDS = 65
 
-# How many clusters, and the pattern of their names.
-SIZES = {1: "b0000", 1_000: "b*", 100: "b00??"}
-WORLD = {"clusters": [{"name": f"b{number:04}", "instances": 0} for number in range(max(SIZES))]}
-PARAMETERS = {"EcsMetricsPeriodSeconds": 1, "EcsMetricsDriver": "off"}
-START_SECONDS, SETTLE_SECONDS = 30, 1
-# More than the function's timeout, and the answer may not be asked for twice.
-PATIENCE = Config(read_timeout=300, retries={"total_max_attempts": 1})
-COLUMNS = ("clusters", "ticks", "skipped", "data", "lag p50 ms", "p99 ms", "max ms", "CPU ms a tick", "MiB")
+Results = Mapping[tuple[str, int], Figures]
 
 
-@dataclass
-class Figures:
-    """Of one run."""
+def measure(sizes: Sequence[int], seconds: int, minutes: int, binary: Path) -> Results:
+    """Each writer with each number of clusters."""
+    found: dict[tuple[str, int], Figures] = {}
 
-    answer: dict[str, Any]
-    cpu_ms: float  # of all ticks
-    resident_mib: float
+    def note(who: str, clusters: int, figures: Figures) -> None:
+        if not figures.cpu_ms:
+            raise Failed(f"{who}, {clusters:,} clusters: {figures.ticks} ticks are too few; give it more --seconds")
+        found[who, clusters] = figures
+        print(f"{who}, {clusters:,} clusters: {report.spread(figures.cpu_ms)} ms CPU a tick", flush=True)
 
-    def row(self, clusters: int) -> Iterator[str]:
-        """As the table's columns say."""
-        lag, counts = self.answer["lagMillis"], (self.answer[name] for name in ("ticks", "skipped", "data"))
-        yield from (f"{count:,}" for count in (clusters, *counts))
-        yield from (f"{lag[name]:.2f}" for name in ("p50", "p99", "max"))
-        yield from (f"{self.cpu_ms / self.answer['ticks']:.2f}", f"{self.resident_mib:.1f}")
-
-
-def cpu_ms(process: Path) -> float:
-    """CPU time of all threads so far, in milliseconds; the scheduler counts it by the nanosecond."""
-    spent = [(thread / "schedstat").read_text().split()[0] for thread in (process / "task").iterdir()]
-    return sum(map(int, spent)) / 1e6
-
-
-def resident_mib(process: Path) -> float:
-    """Most memory that the process has had."""
-    status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
-    return int(status["VmHWM"].split()[0]) / 1024
+    for clusters in sizes:
+        long = max(seconds, minutes * 60) if clusters == LONG_SIZE else seconds
+        # Half a second apart, the two of them have the machine in turns.
+        with runs.boto3("batched", clusters, long) as theirs:
+            note(OURS, clusters, runs.ours(binary, clusters, long + REST_SECONDS))
+            note(BATCHED, clusters, theirs())
+        with runs.boto3("pairs", clusters, seconds) as theirs:
+            note(PAIRS, clusters, theirs())
+    return found
 
 
-def function_process(stack: Stack, clusters: str) -> Path | None:
-    """The process that the emulator runs the function in with this setting."""
-    marks = {f"AWS_LAMBDA_FUNCTION_NAME={stack.outputs['EcsMetricsName']}", f"CLUSTERS={clusters}"}
-    marks.add(f"TMPDIR={stack.logs / 'tmp'}")
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (entry / "environ").read_text(errors="replace").split("\0")
-            if marks <= set(environment) and (entry / "comm").read_text().strip() == "bootstrap":
-                return entry
-        except OSError:
-            continue  # has ended, or is somebody else's
-    return None
+def measured(results: Results) -> str:
+    """The table of everything."""
+    columns = ["", "clusters", "ticks", "left out", "calls a tick", "CPU ms a tick", "peak MB"]
+    columns += [f"lag {name} ms" for name in runs.LAGS]
+    rows: list[list[report.Cell]] = []
+    for (who, clusters), one in results.items():
+        calls = one.calls.total() / one.ticks
+        row: list[report.Cell] = [who, clusters, one.ticks, one.skipped, calls, report.spread(one.cpu_ms), one.peak_mb]
+        rows.append([*row, *one.lag_ms])
+    return report.table(columns, rows)
 
 
-def run(stack: Stack, clusters: str) -> Figures:
-    """One invocation: its minute, and one that nobody else claims. Then it finds the next one taken."""
-    lambdas = boto3.client("lambda", config=PATIENCE, **client_settings(stack.emulator))
-    name, table = stack.outputs["EcsMetricsName"], stack.outputs["EcsMetricsLeaseTableName"]
-    variables = lambdas.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    lambdas.update_function_configuration(
-        FunctionName=name, Environment={"Variables": {**variables, "CLUSTERS": clusters}}
-    )
-    leases = boto3.resource("dynamodb", **client_settings(stack.emulator)).Table(table)
-    event = metrics.scheduled_event()
-    end = {"LeaseId": f"{metrics.minute_after(event) + timedelta(minutes=2):%Y-%m-%dT%H:%M:%SZ}"}
-    leases.put_item(Item={**end, "RequestId": "bench"})
-    with ThreadPoolExecutor() as pool:
-        answer = pool.submit(lambdas.invoke, FunctionName=name, Payload=json.dumps(event).encode())
-        process = wait_for("the function runs", lambda: function_process(stack, clusters), START_SECONDS)
-        time.sleep(SETTLE_SECONDS)  # what a start costs is another figure
-        before = cpu_ms(process)
-        payload = json.load(answer.result()["Payload"])
-        spent = cpu_ms(process) - before
-    leases.delete_item(Key=end)
-    if "ticks" not in payload:
-        raise Failed(f"the function answers {payload}")
-    return Figures(payload, spent, resident_mib(process))
+def compared(results: Results) -> str:
+    """The table of how much more boto3 takes."""
+    rows: list[list[report.Cell]] = []
+    for (who, clusters), one in results.items():
+        own = results[OURS, clusters]
+        if who != OURS:
+            cpu = report.spread(one.cpu_ms).median / report.spread(own.cpu_ms).median
+            calls = one.calls.total() / one.ticks / (own.calls.total() / own.ticks)
+            rows.append(
+                [who, clusters, *(f"{report.short(times)}×" for times in (cpu, one.peak_mb / own.peak_mb, calls))]
+            )
+    return report.table(["ours is 1", "clusters", "CPU", "memory", "calls"], rows)
+
+
+def charts(results: Results) -> str:
+    """CPU by clusters."""
+    series: dict[str, dict[float, report.Spread | float]] = {}
+    for (who, clusters), one in results.items():
+        series.setdefault(who, {})[clusters] = report.spread(one.cpu_ms)
+    return report.lines("metrics-cpu", "CPU of a tick", ("clusters", "milliseconds"), series)
+
+
+def text(results: Results) -> str:
+    """The block of the page."""
+    return f"""\
+A tick a second: four counts of each cluster are read from ECS and put into CloudWatch as high-resolution metrics. Every
+run is checked: as many data were written as its ticks have. *Lag* is from the moment a tick is due to its first call; a
+tick that is later than the next one is left out. *CPU* is measured over about five ticks at a time, without the start;
+memory is the most there was.
+
+- **{OURS}**: the release binary under the runtime API, in one invocation that goes on from minute to minute. It finds
+  its clusters by a pattern, claims each minute, and measures itself.
+- **{BATCHED}**: a loop of our own writing, which is told its clusters: a hundred a description, a thousand data
+  a call.
+- **{PAIRS}**: the published design has a state machine and a function for each cluster; here
+  they are one process, and pay no starts.
+
+The first two made their ticks at the same time, half a second apart, each with a fake of its own.
+
+{measured(results)}
+{compared(results)}
+{charts(results)}"""
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--minutes", type=int, default=LONG_MINUTES, help=f"of ticks with {LONG_SIZE} clusters")
+    parser.add_argument("--seconds", type=int, default=45, help="of ticks with other numbers of them")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="clusters")
+    parser.add_argument("--binary", type=Path, help="the function; unless given, `sam build` makes it")
+    parser.add_argument("--page", type=Path, default=report.PAGE)
+    return parser.parse_args(arguments)
+
+
+def release() -> Path:
+    """The function as it is deployed."""
+    run = LOCAL / "bench-metrics"
+    run.mkdir(parents=True, exist_ok=True)
+    with children() as register:
+        return build(run, register) / "EcsMetrics" / "bootstrap"
 
 
 def main() -> int:
-    """Prints the table."""
+    """Measures, and writes the block."""
     isolate()
-    table = Table(*COLUMNS, box=SIMPLE_HEAD)
-    for column in table.columns:
-        column.justify = "right"
+    asked = options()
+    report.CHARTS = asked.page.with_suffix("")
     try:
-        with local_stack(PARAMETERS, world=WORLD) as stack:
-            for clusters, pattern in SIZES.items():
-                print(f"          {clusters:,} clusters, a tick a second ...", flush=True)
-                table.add_row(*run(stack, pattern).row(clusters))
+        binary = asked.binary.resolve() if asked.binary else release()
+        results = measure(asked.sizes, asked.seconds, asked.minutes, binary)
     except (Failed, TimeoutError) as fault:
         print(f"FAIL: {fault}", file=sys.stderr)
         return 1
-    Console(width=100).print(table)
+    built_with = report.versions("boto3")
+    report.write_block("metrics", "Metrics", "make bench-metrics", text(results), built_with, asked.page)
     return 0
 
 

@@ -32,7 +32,8 @@ SETTINGS = {
         for name in ("ECS_DRAINER", "SPOT_INTERRUPTION", "TAG_POLICY", "ECS_METRICS")
     },
 }
-TIMEOUT_SECONDS = 60  # the function's, as its deadline tells it
+TIMEOUT_SECONDS = 60  # a function's, where nothing else is said
+PATIENCE_SECONDS = 30  # beyond that, on a busy machine
 LOOK_SECONDS = 0.5  # between two looks at whether the function is still there
 ACCEPTED = b'{"status":"OK"}\n'
 
@@ -146,24 +147,27 @@ class RuntimeApi:
         return self._poll(seconds)
 
     def invoke(self, event: bytes, seconds: float = TIMEOUT_SECONDS) -> Answer:
-        """Gives the event, takes the answer, and waits until the function asks for the next one: then it rests."""
+        """Gives the event, takes the answer, and waits until the function asks for the next one: then it rests.
+
+        The function has so many seconds, and is told its deadline.
+        """
         if self._waiting is None:
             raise Failed("the function has not asked for an event")
         request_id = str(uuid.uuid4())
         headers = (
             f"Lambda-Runtime-Aws-Request-Id: {request_id}\r\n"
-            f"Lambda-Runtime-Deadline-Ms: {int((time.time() + TIMEOUT_SECONDS) * 1_000)}\r\n"
+            f"Lambda-Runtime-Deadline-Ms: {int((time.time() + seconds) * 1_000)}\r\n"
             f"Lambda-Runtime-Invoked-Function-Arn: {self._arn}\r\n"
             f"Lambda-Runtime-Trace-Id: Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0\r\n"
         )
         began = time.perf_counter_ns()
         self._waiting.send("200 OK", event, headers)
-        connection, request = self._next_request(seconds)
+        connection, request = self._next_request(seconds + PATIENCE_SECONDS)
         answer = ANSWER.fullmatch(request.path)
         if answer is None or answer[1] != request_id or answer[2] == "error":
             raise Failed(f"the function answers {request.method} {request.path} {request.body.decode()}")
         connection.send("202 Accepted", ACCEPTED)
-        self._poll(seconds)
+        self._poll(seconds + PATIENCE_SECONDS)
         return Answer(request.body, request.at - began)
 
     def _poll(self, seconds: float) -> int:

@@ -1,0 +1,251 @@
+"""`make bench-tags`: a run of the tag policy beside one of cloud-custodian, by the fleet's size and EC2's speed."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import bench_report as report
+import bench_tags_fleet as fleet
+import bench_tags_runs as runs
+from bench_tags_runs import Sample
+from build import build
+from environment import LOCAL, isolate
+from processes import Failed, children
+
+SIZES, LATENCIES = (1_000, 10_000, 100_000), (0, 50)
+OURS, QUIET, TELLING = "tag-policy", "custodian without notify", "custodian with notify"
+# The size that the goals are set for, and the goals.
+GOAL_SIZE, GOAL_CPU_S, GOAL_PEAK_MB, GOAL_RATIO = 10_000, 0.5, 40, 10
+# EC2's bucket of CreateTags: so many at once, and so many a second.
+BURST, REFILL = 100, 10
+
+# What was measured: peer, instances, milliseconds a call. None for a run that was not done in time.
+Key = tuple[str, int, int]
+Results = Mapping[Key, Sequence[Sample] | None]
+
+
+def plan(sizes: Sequence[int], most: int) -> dict[Key, int]:
+    """What is measured, and how often.
+
+    What notifying adds is seen without a delay. Custodian's CPU at the largest size is so long that once says it.
+    """
+    kinds = [(OURS, latency) for latency in LATENCIES] + [(QUIET, 0)] + [(TELLING, latency) for latency in LATENCIES]
+    return {
+        (peer, size, latency): most if peer == OURS or size < max(SIZES) else 1
+        for size in sizes
+        for peer, latency in kinds
+    }
+
+
+def measure(planned: Mapping[Key, int], binary: Path, limit_s: float) -> Results:
+    """All of it, the peers in turn."""
+    found: dict[Key, list[Sample] | None] = {key: [] for key in planned}
+    for turn in range(max(planned.values())):
+        for key, most in planned.items():
+            samples = found[key]
+            if turn >= most or samples is None:
+                continue
+            sample = once(key, binary, limit_s)
+            if sample is None:
+                found[key] = None
+                continue
+            samples.append(sample)
+            print(f"{turn + 1}: {key[0]}, {key[1]:,} instances, {key[2]} ms: {sample.cpu_s:.2f} s CPU", flush=True)
+    return found
+
+
+def once(key: Key, binary: Path, limit_s: float) -> Sample | None:
+    """One run; None when it takes longer than it may."""
+    peer, instances, latency_ms = key
+    if peer == OURS:
+        return runs.ours(binary, instances, latency_ms)
+    return runs.custodian(instances, latency_ms, peer == TELLING, limit_s)
+
+
+def exponent(values: Mapping[int, float]) -> float:
+    """How values grow with their size: the slope of the line that fits best, on logarithms."""
+    points = [(math.log(size), math.log(value)) for size, value in values.items()]
+    size_mean, mean = (statistics.fmean(column) for column in zip(*points, strict=True))
+    over = sum((size - size_mean) * (value - mean) for size, value in points)
+    spread = sum((size - size_mean) ** 2 for size, _ in points)
+    return over / spread
+
+
+def figure(samples: Sequence[Sample], of: Callable[[Sample], float]) -> report.Spread:
+    """The spread of something over the runs."""
+    return report.spread(map(of, samples))
+
+
+def measured(results: Results, limit_s: float) -> str:
+    """The table of everything."""
+    columns = ["", "instances", "ms a call", "runs", "calls", "CPU s", "peak MB", "wall s", "of it the fake's CPU"]
+    rows: list[list[report.Cell]] = []
+    for (peer, size, latency), samples in results.items():
+        row: list[report.Cell] = [peer, size, latency]
+        if samples is None:
+            rows.append([*row, 1, "", f"not within {limit_s / 60:g} minutes", "", "", ""])
+            continue
+        figures: list[report.Cell] = [figure(samples, of) for of in (cpu, peak, wall, fake)]
+        rows.append([*row, len(samples), samples[0].calls.total(), *figures])
+    return report.table(columns, rows)
+
+
+def cpu(sample: Sample) -> float:
+    """Seconds."""
+    return sample.cpu_s
+
+
+def peak(sample: Sample) -> float:
+    """Megabytes."""
+    return sample.peak_mb
+
+
+def wall(sample: Sample) -> float:
+    """Seconds."""
+    return sample.wall_s
+
+
+def fake(sample: Sample) -> float:
+    """Seconds of CPU."""
+    return sample.fake_cpu_s
+
+
+def called(results: Results) -> str:
+    """The table of calls, and what EC2 would hold them up."""
+    columns = ["", "instances", "reads", "CreateTags", "messages", "other", "held up by EC2, s"]
+    rows: list[list[report.Cell]] = []
+    for (peer, size, latency), samples in results.items():
+        if samples and latency == 0:
+            calls = samples[0].calls
+            kinds = [calls["DescribeInstances"] + calls["Scan"], calls["CreateTags"], calls["Publish"]]
+            held = max(0, calls["CreateTags"] - BURST) / REFILL
+            rows.append([peer, size, *kinds, calls.total() - sum(kinds), held])
+    return report.table(columns, rows)
+
+
+def grown(results: Results) -> str:
+    """The table of exponents, where there is more than one size."""
+    rows: list[list[report.Cell]] = []
+    for peer in (OURS, QUIET, TELLING):
+        by_size = {size: samples for (who, size, latency), samples in results.items() if (who, latency) == (peer, 0)}
+        done = {size: samples for size, samples in by_size.items() if samples}
+        if len(done) < 2:
+            continue
+        of = [lambda sample: float(sample.calls.total()), cpu, peak]
+        columns = [{size: figure(samples, each).median for size, samples in done.items()} for each in of]
+        rows.append([f"{peer}, {min(done):,} to {max(done):,}", *(f"{exponent(values):.2f}" for values in columns)])
+    return report.table(["", "calls", "CPU", "memory"], rows) if rows else ""
+
+
+def judged(results: Results) -> str:
+    """The goals, if their size was measured."""
+    samples = {peer: results.get((peer, GOAL_SIZE, 0)) for peer in (OURS, QUIET, TELLING)}
+    ours = samples[OURS]
+    if not ours:
+        return ""
+    own = figure(ours, cpu).median
+    rows = [
+        [f"CPU at {GOAL_SIZE:,}", *report.goal(own, GOAL_CPU_S, "s")],
+        [f"memory at {GOAL_SIZE:,}", *report.goal(figure(ours, peak).median, GOAL_PEAK_MB, "MB")],
+    ]
+    for peer in (QUIET, TELLING):
+        if theirs := samples[peer]:
+            ratio = figure(theirs, cpu).median / own
+            rows.append([f"less CPU than {peer}", *report.goal(ratio, GOAL_RATIO, "×", at_least=True)])
+    return report.table(["", "goal", "result", ""], rows)
+
+
+def charts(results: Results) -> str:
+    """CPU and memory by size, and how long it takes."""
+    text = ""
+    for name, title, unit, of, latency in (
+        ("tags-cpu", "CPU of a run", "seconds", cpu, 0),
+        ("tags-memory", "Memory of a run at most", "MB", peak, 0),
+        ("tags-wall", "A run at 50 ms a call", "seconds", wall, 50),
+    ):
+        series: dict[str, dict[float, report.Spread | float]] = {}
+        for (peer, size, each), samples in results.items():
+            if each == latency and samples:
+                series.setdefault(peer, {})[size] = figure(samples, of)
+        text += "\n" + report.lines(name, title, ("instances", unit), series)
+    return text
+
+
+def text(results: Results, limit_s: float) -> str:
+    """The block of the page."""
+    percent = 100 - sum(fleet.MISSING.values())
+    return f"""\
+The same fleet, rules and outcome: {len(fleet.DEFAULTS)} tags are repaired with fixed and computed values, one that is
+missing is only reported, and so are instances without a tag; {percent} % of the instances are as they should be. Each
+run has a fresh fleet, and is checked: every missing tag was written, and no call refused. Measured is the whole process
+from its start, CPU as the kernel counts it, memory at its highest.
+
+- **{OURS}**: the release binary under the runtime API, invoked by its schedule. It always sends its report.
+- **custodian**: cloud-custodian as from a crontab, at its best: one policy repairs all tags by defaults for what is
+  absent, so that instances that lack the same share calls; the policies share one description of the fleet in pages of
+  1,000 (`MaxResults`), through the cache in memory. A call tags 25 instances, which cannot be set. With `notify`, each
+  policy tells a topic of its instances.
+
+{measured(results, limit_s)}
+{judged(results)}
+Growth, as the exponent of the number of instances (1 is proportional):
+
+{grown(results)}
+Nothing was throttled. On AWS an account has {BURST} CreateTags at once and {REFILL} a second, and holds up whoever
+makes more:
+
+{called(results)}{charts(results)}"""
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--runs", type=int, default=report.RUNS)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="instances")
+    parser.add_argument("--limit", type=float, default=10, help="minutes that custodian has for one run")
+    parser.add_argument("--binary", type=Path, help="the function; unless given, `sam build` makes it")
+    parser.add_argument("--page", type=Path, default=report.PAGE)
+    return parser.parse_args(arguments)
+
+
+def release() -> Path:
+    """The function as it is deployed."""
+    run = LOCAL / "bench-tags"
+    run.mkdir(parents=True, exist_ok=True)
+    with children() as register:
+        return build(run, register) / "TagPolicy" / "bootstrap"
+
+
+def custodian_version() -> str:
+    """As its command says it."""
+    command: list[str | Path] = [runs.CUSTODIAN, "-m", "c7n.cli", "version"]
+    said: str = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return f"cloud-custodian {said.strip()}"
+
+
+def main() -> int:
+    """Measures, and writes the block."""
+    isolate()
+    asked = options()
+    report.CHARTS = asked.page.with_suffix("")
+    try:
+        binary = asked.binary.resolve() if asked.binary else release()
+        # What a first run alone does: Python compiles modules, the kernel reads files.
+        measure(dict.fromkeys([(OURS, min(SIZES), 0), (TELLING, min(SIZES), 0)], 1), binary, asked.limit * 60)
+        results = measure(plan(asked.sizes, asked.runs), binary, asked.limit * 60)
+    except (Failed, TimeoutError) as fault:
+        print(f"FAIL: {fault}", file=sys.stderr)
+        return 1
+    built_with = f"{report.versions()}, {custodian_version()}"
+    report.write_block("tags", "Tags", "make bench-tags", text(results, asked.limit * 60), built_with, asked.page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

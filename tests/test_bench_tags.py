@@ -1,0 +1,105 @@
+"""The bench of the tag policy: its fleet and rules, one small run, and what it makes of its figures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import bench_report
+import bench_tags as bench
+import bench_tags_fleet as fleet
+import bench_tags_runs as runs
+from bench_tags_runs import Sample
+from environment import DEBUG
+from processes import Failed
+
+INSTANCES = 1_000
+
+
+def sample(cpu_s: float, peak_mb: float = 30) -> Sample:
+    """Of a run that took so much."""
+    return Sample(Counter(DescribeInstances=10, CreateTags=150), cpu_s, peak_mb, wall_s=2, fake_cpu_s=0.1)
+
+
+def test_the_fleet_has_as_many_as_asked_for() -> None:
+    for instances in (1, 100, 1_234, 100_000):
+        kinds = fleet.kinds(instances)
+        assert sum(kinds.values()) == instances and min(kinds.values()) >= 0, instances
+    # By hand: 10 + 8 + 8 lack one tag that is repaired, 6 lack two, 2 lack all three.
+    assert fleet.cells(100) == 10 + 8 + 8 + 6 * 2 + 2 * 3
+    assert sum(plan["count"] for plan in fleet.world(777, 0)["machines"]) == 777
+
+
+def test_the_rules_are_sound(tmp_path: Path) -> None:
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps({"Items": fleet.rules()}))
+    answer = subprocess.run([DEBUG / "tag-policy-rules", "check", file], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_both_are_given_the_same_rules() -> None:
+    (repair,) = [action for policy in fleet.policies(notify=False)["policies"] for action in policy["actions"]]
+    assert repair["tags"].keys() == {rule["TagKey"]["S"] for rule in fleet.rules()} - {fleet.REPORTED}
+    told = [policy["actions"][-1]["type"] for policy in fleet.policies(notify=True)["policies"]]
+    assert told == ["notify"] * 3
+
+
+@pytest.mark.skipif(not runs.CUSTODIAN.exists(), reason="only `make bench-tags` installs custodian")
+def test_custodian_does_the_same() -> None:
+    ours = runs.ours(DEBUG / "tag-policy", INSTANCES, 0)
+    theirs = runs.custodian(INSTANCES, 0, notify=True, limit_s=60)
+    assert theirs is not None
+    assert (theirs.calls["Publish"], theirs.calls["DescribeInstances"]) == (3, 1), theirs.calls
+    assert ours.calls.total() < theirs.calls.total()
+    assert 5 < ours.peak_mb < theirs.peak_mb and 0 < ours.cpu_s < theirs.cpu_s
+
+
+def test_a_run_makes_few_calls() -> None:
+    found = runs.ours(DEBUG / "tag-policy", INSTANCES, 0)
+    # The rules, the fleet, the lock, one call for each set of instances that share missing tags, the report, the state.
+    assert found.calls == Counter(Scan=1, DescribeInstances=1, UpdateItem=2, CreateTags=3, Publish=1)
+    assert 0 < found.cpu_s and 0 < found.fake_cpu_s and found.wall_s < 30
+
+
+def test_a_run_that_writes_too_little_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(runs, "LOCAL", tmp_path)
+    monkeypatch.setattr(fleet, "cells", lambda instances: instances)
+    with pytest.raises(Failed, match="44 of 100 tags were written"):
+        runs.ours(DEBUG / "tag-policy", 100, 0)
+
+
+def test_what_takes_minutes_is_measured_once() -> None:
+    planned = bench.plan(bench.SIZES, 7)
+    assert {key[:2] for key, most in planned.items() if most == 1} == {(bench.QUIET, 100_000), (bench.TELLING, 100_000)}
+    assert {most for key, most in planned.items() if key[0] == bench.OURS} == {7}
+
+
+def test_growth_is_an_exponent() -> None:
+    for power in (0, 0.5, 1, 2):
+        found = bench.exponent({size: 3 * size**power for size in (1_000, 10_000, 100_000)})
+        assert found == pytest.approx(power), power
+
+
+def test_the_page_says_what_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_report, "lines", lambda *_: "")
+    results: dict[bench.Key, list[Sample] | None] = {
+        (bench.OURS, 10_000, 0): [sample(0.4), sample(0.6), sample(0.7)],
+        (bench.QUIET, 10_000, 0): [sample(6.6)],
+        (bench.TELLING, 10_000, 0): [sample(5.7)],
+        (bench.TELLING, 100_000, 0): None,
+    }
+    lines = bench.text(results, limit_s=120).splitlines()
+    for start, end in (
+        ("| CPU at 10,000", "| **missed** |"),
+        ("| memory at 10,000", "| met |"),
+        (f"| less CPU than {bench.QUIET}", "11× | met |"),
+        (f"| less CPU than {bench.TELLING}", "9.50× | **missed** |"),
+        (f"| {bench.TELLING} | 100,000 | 0 | 1 |  | not within 2 minutes", "|"),
+        # 150 CreateTags, of which a hundred pass at once and ten a second.
+        (f"| {bench.OURS} | 10,000 | 10 | 150 | 0 | 0 |", " 5 |"),
+    ):
+        assert [line for line in lines if line.startswith(start) and line.endswith(end)], (start, lines)
