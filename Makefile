@@ -38,10 +38,8 @@ test-report: .venv/nextest/stamp ## the same tests of the crates with a report f
 	RECORD_CALLS=$(CURDIR)/target/calls PATH="$(CURDIR)/.venv/nextest/bin:$$PATH" cargo nextest run --workspace --locked --profile ci
 	@touch target/calls/complete
 
-# Stacks wait most of their time, so some are there side by side; permissions are judged by what was called on all of them.
-test-python: venvs .venv/bench/stamp .venv/custodian/stamp fake rules ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE.xml for machines
-	$(JUDGE)/python -m pytest tests --ignore tests/test_permissions.py --numprocesses $(STACKS) --dist loadgroup $(if $(REPORT),--junitxml=$(REPORT))
-	$(JUDGE)/python -m pytest tests/test_permissions.py --after-all $(if $(REPORT),--junitxml=$(REPORT:.xml=-permissions.xml))
+test-python: venvs .venv/bench/stamp .venv/custodian/stamp fake rules ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE for machines
+	$(JUDGE)/python -m pytest tests $(if $(REPORT),--junitxml=$(REPORT))
 
 bench: bench-startup bench-drain bench-tags bench-metrics ## all of these; docs/benchmarks.md has what they print
 
@@ -56,9 +54,6 @@ bench-tags: venvs .venv/bench/stamp .venv/custodian/stamp fake ## a run of the t
 
 bench-metrics: venvs .venv/bench/stamp fake ## a tick's CPU, calls and lateness, beside two boto3 writers: a quarter of an hour
 	$(BENCH)/python tests/bench_metrics.py
-
-# Processes that test from outside, each with a stack of its own.
-STACKS ?= 3
 
 # Compiles the crates once more with coverage, the SDKs not; see crates/fuzz/run.sh.
 RUNS ?= 10000000

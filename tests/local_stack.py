@@ -50,8 +50,8 @@ FAKED = {
 # Files in the run's folder: what was called of the emulator, and of the fake, and the policies of the roles meanwhile.
 CALLS = ("calls-emulator.jsonl", "calls-fake.jsonl")
 POLICIES = "policies.json"
-# Names the folders of the session's stacks, a line each; several processes may deploy.
-RUNS = LOCAL / "runs"
+# The folders of this process's stacks.
+RUNS: list[Path] = []
 # What only the metric writer calls of the fake, and what only reads what it has written.
 METRICS_CALLS = {"DescribeClusters", "PutMetricData", "GetMetricData", "ListMetrics"}
 
@@ -139,8 +139,7 @@ def local_stack(
     run = LOCAL / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     run.mkdir(parents=True)
     (run / "empty.toml").touch()
-    with RUNS.open("a") as runs:
-        print(run, file=runs)
+    RUNS.append(run)
     with children() as register:
         with step(say, f"build ({architecture()})"):
             built = build(run, register, say, quick)
@@ -158,10 +157,9 @@ def local_stack(
 @contextlib.contextmanager
 def fake_aws(run: Path, *arguments: str) -> Iterator[str]:
     """Only the fake, for as long as the block lasts; its address."""
-    own = run / str(os.getpid())  # its log tells its address, and tests may run side by side
-    own.mkdir(parents=True, exist_ok=True)
+    run.mkdir(parents=True, exist_ok=True)
     with children() as register:
-        yield start_fake(own, clean_environment(), register, *arguments)
+        yield start_fake(run, clean_environment(), register, *arguments)
 
 
 @contextlib.contextmanager

@@ -121,8 +121,7 @@ def decided() -> tuple[list[tuple[str, Case]], list[list[dict[str, Any]]]]:
         role = templates[different.index(choice)]["Resources"][CALLERS[function]]
         granted = permissions.placed(statements(role), resources)
         cases.append((CALLERS[function], Case(granted, [*calls, *permissions.implied(calls, KEY)])))
-    runs = RUNS.read_text().splitlines() if RUNS.exists() else []
-    for run in map(Path, runs):
+    for run in RUNS:
         if (run / POLICIES).exists():
             for role, case in of_run(run):
                 cases.append((role, case))

@@ -147,7 +147,7 @@ def test_the_second_build_takes_what_the_first_has_built(artefact: Artefact, tmp
 
 
 def test_reports_are_where_they_are_written() -> None:
-    (rust,), (python, judged) = (
+    (rust,), (python,) = (
         [path for report in spec["reports"].values() for path in report["files"]] for spec in SPECS.values()
     )
     makefile, settings = (ROOT / "Makefile").read_text(), (ROOT / ".config" / "nextest.toml").read_text()
@@ -157,7 +157,7 @@ def test_reports_are_where_they_are_written() -> None:
     assert command.endswith(f"REPORT={python}")
     asked = ["make", "--dry-run", "test-python", f"REPORT={python}"]
     answer = subprocess.run(asked, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=True)
-    assert [line.split("--junitxml=")[1] for line in answer.stdout.splitlines() if " -m pytest " in line] == [python, judged]
+    assert f"pytest tests --junitxml={python}" in answer.stdout
 
 
 def test_one_artefact_goes_through_all_stages() -> None:

@@ -69,24 +69,30 @@ impl Drainer {
     /// are back in service, or the message is a late one. To set them to DRAINING would drain a healthy instance.
     pub(crate) async fn end_returned(&self, subjects: &mut Vec<Subject>, presences: &mut Presences) {
         let now = self.now();
-        let doubted = subjects.iter().filter(|Subject { drain, .. }| {
+        let is_doubted = |drain: &Drain, presences: &Presences| {
             matches!(presences.get(&drain.instance), Some(Presence::Registered(instance))
                 if decide::doubts_hook(drain, instance, now))
-        });
-        let doubted: Vec<String> = doubted.map(|subject| subject.drain.instance.clone()).collect();
-        let memberships = observe::memberships(&self.clients, doubted).await;
-        subjects.retain(|Subject { drain, .. }| match memberships.get(&drain.instance) {
-            None | Some(Ok(Membership::Member { waiting: true, .. })) => true,
-            Some(Err(fault)) => {
-                presences.insert(drain.instance.clone(), Presence::Unreadable(fault.clone()));
-                true
+        };
+        let (doubted, believed): (Vec<_>, Vec<_>) =
+            std::mem::take(subjects).into_iter().partition(|subject| is_doubted(&subject.drain, presences));
+        let ids = doubted.iter().map(|subject| subject.drain.instance.clone()).collect();
+        let memberships = observe::memberships(&self.clients, ids).await;
+        // A young drain of the same instance is not doubted with them: the answer may be of the time before it.
+        *subjects = believed;
+        subjects.extend(doubted.into_iter().filter(|Subject { drain, .. }| {
+            match memberships.get(&drain.instance) {
+                None | Some(Ok(Membership::Member { waiting: true, .. })) => true,
+                Some(Err(fault)) => {
+                    presences.insert(drain.instance.clone(), Presence::Unreadable(fault.clone()));
+                    true
+                }
+                Some(Ok(_)) => {
+                    tracing::info!(instance = drain.instance, pass = drain.pass, "ended: {}", Why::Gone);
+                    self.watch().end(drain);
+                    false
+                }
             }
-            Some(Ok(_)) => {
-                tracing::info!(instance = drain.instance, pass = drain.pass, "ended: {}", Why::Gone);
-                self.watch().end(drain);
-                false
-            }
-        });
+        }));
     }
 
     /// Ends the drains of instances that EC2 has terminated, and completes the hooks that still wait for them. Returns

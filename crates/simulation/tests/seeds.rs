@@ -43,6 +43,17 @@ fn everything_holds_in_five_thousand_worlds() {
     }
 }
 
+/// Worlds in which a sweep has found a fault of the drainer; they show it as long as the dice fall as they did.
+const FOUND_A_FAULT: [u64; 3] = [60_387, 136_627, 145_307];
+
+#[test]
+fn worlds_that_found_a_fault_hold() {
+    for seed in FOUND_A_FAULT {
+        let failure = run::seed(seed, None).failure;
+        assert!(failure.is_none(), "{failure:?}\n  {}", sweep::command(seed, None));
+    }
+}
+
 #[test]
 fn a_protection_that_is_switched_off_is_missed_within_a_thousand_worlds() {
     for blinder in Blinder::value_variants() {

@@ -4,7 +4,7 @@
 use aws_helpers::envelope::BadMessage;
 use jiff::Timestamp;
 use serde::{Deserialize as _, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Command, Fields};
 use crate::drain::Drain;
@@ -14,11 +14,10 @@ use crate::drain::Drain;
 pub const VERSION: u64 = 1;
 
 /// What has the same name, type and meaning in every version: enough to go on with a drain. All else is read anew from
-/// AWS, or from the mark on the container instance, for some calls more.
+/// AWS, or from the mark on the container instance, for some calls more. The hook's terms are of it: a pass that does not
+/// know them does not see that it is the last one before the hook's limit.
 const CORE: [&str; 8] =
     ["DrainPass", "EC2InstanceId", "Cluster", "ContainerInstance", "Hook", "FirstSeen", "Until", "NotBefore"];
-/// The same of its hook.
-const CORE_OF_HOOK: [&str; 3] = ["Group", "Name", "Token"];
 
 #[derive(Serialize)]
 struct Continuation<'d> {
@@ -71,16 +70,8 @@ fn is_later(fields: &Fields) -> Result<bool, BadMessage> {
 }
 
 fn core(message: &Value) -> Value {
-    let mut core = only(message, &CORE);
-    if let Some(hook) = core.get_mut("Hook").filter(|hook| hook.is_object()) {
-        *hook = only(hook, &CORE_OF_HOOK).into();
-    }
-    core.into()
-}
-
-fn only(object: &Value, names: &[&str]) -> Map<String, Value> {
-    let field = |name: &&str| Some(((*name).to_owned(), object.get(name)?.clone()));
-    names.iter().filter_map(field).collect()
+    let field = |name: &str| Some((name.to_owned(), message.get(name)?.clone()));
+    CORE.into_iter().filter_map(field).collect()
 }
 
 #[cfg(test)]
@@ -152,14 +143,10 @@ mod tests {
     fn of_a_later_version_the_core_is_read() {
         let mut message: Value = serde_json::from_str(&write(&drain())).unwrap();
         message["DrainVersion"] = json!(VERSION + 1);
-        message["Hook"]["Terms"] = json!("another form");
         for field in ["LaunchedAt", "DrainingSince", "Count", "WaitsFor", "Unheard"] {
             message[field] = json!({"another": ["form"]});
         }
-        let hook = drain().hook.map(|hook| Hook { terms: None, ..hook });
-        let whole = drain();
-        let core =
-            Drain { launched_at: None, draining_since: None, count: None, waits_for: None, hook, ..whole };
+        let core = Drain { launched_at: None, draining_since: None, count: None, waits_for: None, ..drain() };
         assert_eq!(taken(&message), Ok(core));
         message["DrainVersion"] = json!(VERSION);
         assert!(taken(&message).is_err(), "this version has the form of this version");
