@@ -142,7 +142,8 @@ async fn a_function_without_room_is_tried_for_long_and_only_the_metric_writer_ma
         let began = Instant::now();
         let answer = account.handle(sample(JOB)).await.unwrap();
         let took = began.elapsed().as_secs();
-        assert!((70..240).contains(&took), "{took} s");
+        // The back-off is drawn: 69 s have been seen. The metric writer is busy for a minute.
+        assert!((60..240).contains(&took), "{took} s");
         assert_eq!(answer["passed"], sound, "{answer}");
         assert!(named(&answer, "ecs-metrics", if sound { "not tried" } else { "measured" }), "{answer}");
     }
