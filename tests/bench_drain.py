@@ -6,19 +6,16 @@ depend on the machine; of them a seed gives the same every time, which is tried.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench_command import asked, bench, command_line, folder
 from bench_drain_lines import Queues
 from bench_drain_run import Case, Drainer, Outcome, boto3_drainer, clock_library, run
-from bench_report import RUNS, Cell, Spread, bars, spread, table, versions, write_block
-from build import build
-from environment import LOCAL, isolate
-from processes import Failed, children
+from bench_report import RUNS, Cell, Spread, bars, spread, table, versions
 
 INSTANCES = (50, 500, 5_000)
 SECONDS = (300, 3_600)
@@ -199,29 +196,20 @@ def measure(bench: Bench, drainers: Sequence[Drainer], instances: Iterable[int],
 
 def main() -> int:
     """Writes the block."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--runs", type=int, default=RUNS, help="seeds a case; fewer than 7 for a trial")
-    options.add_argument("--instances", type=int, nargs="+", default=INSTANCES)
-    options.add_argument("--seconds", type=int, nargs="+", default=SECONDS)
-    options.add_argument("--binary", type=Path, help="instead of the release build, for a trial")
-    chosen = options.parse_args()
-    isolate()
-    folder = LOCAL / "bench-drain"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with children() as register:
-            binary = chosen.binary or build(folder, register) / "EcsDrainer" / "bootstrap"
-        python = Path(sys.executable)
+    parser = command_line(__doc__)
+    parser.add_argument("--runs", type=int, default=RUNS, help="seeds a case; fewer than 7 for a trial")
+    parser.add_argument("--instances", type=int, nargs="+", default=INSTANCES)
+    parser.add_argument("--seconds", type=int, nargs="+", default=SECONDS)
+    options = asked(parser)
+
+    def measured(built: Path) -> str:
         drainers = [
-            Drainer("ecs-drainer", [binary.absolute()], Queues),
-            *(boto3_drainer(peer, python) for peer in ("drain_wait", "drain_loop")),
+            Drainer("ecs-drainer", [built / "EcsDrainer" / "bootstrap"], Queues),
+            *(boto3_drainer(peer, Path(sys.executable)) for peer in ("drain_wait", "drain_loop")),
         ]
-        text = measure(Bench(folder, chosen.runs), drainers, chosen.instances, chosen.seconds)
-    except (Failed, TimeoutError) as fault:
-        print(f"FAIL: {fault}", file=sys.stderr)
-        return 1
-    write_block("drain", "Drain", "make bench-drain", text, versions("boto3", "awslambdaric"))
-    return 0
+        return measure(Bench(folder("drain"), options.runs), drainers, options.instances, options.seconds)
+
+    return bench("drain", "Drain", options, measured, lambda: versions("boto3", "awslambdaric"))
 
 
 if __name__ == "__main__":

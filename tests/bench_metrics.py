@@ -5,17 +5,14 @@ A quarter of an hour, ten minutes of it with a hundred clusters.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import bench_metrics_runs as runs
 import bench_report as report
+from bench_command import asked, bench, command_line
 from bench_metrics_runs import Figures
-from build import build
-from environment import LOCAL, isolate
-from processes import Failed, children
 
 SIZES = (1, 100, 1_000)
 # The size whose ticks go on for long enough that their lateness says something.
@@ -104,39 +101,19 @@ The first two made their ticks at the same time, half a second apart, each with 
 {charts(results)}"""
 
 
-def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+def main() -> int:
+    """Measures, and writes the block."""
+    parser = command_line(__doc__)
     parser.add_argument("--minutes", type=int, default=LONG_MINUTES, help=f"of ticks with {LONG_SIZE} clusters")
     parser.add_argument("--seconds", type=int, default=45, help="of ticks with other numbers of them")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="clusters")
-    parser.add_argument("--binary", type=Path, help="the function; unless given, `sam build` makes it")
-    parser.add_argument("--page", type=Path, default=report.PAGE)
-    return parser.parse_args(arguments)
+    options = asked(parser)
 
+    def measured(built: Path) -> str:
+        binary = built / "EcsMetrics" / "bootstrap"
+        return text(measure(options.sizes, options.seconds, options.minutes, binary))
 
-def release() -> Path:
-    """The function as it is deployed."""
-    run = LOCAL / "bench-metrics"
-    run.mkdir(parents=True, exist_ok=True)
-    with children() as register:
-        return build(run, register) / "EcsMetrics" / "bootstrap"
-
-
-def main() -> int:
-    """Measures, and writes the block."""
-    isolate()
-    asked = options()
-    report.CHARTS = asked.page.with_suffix("")
-    try:
-        binary = asked.binary.resolve() if asked.binary else release()
-        results = measure(asked.sizes, asked.seconds, asked.minutes, binary)
-    except (Failed, TimeoutError) as fault:
-        print(f"FAIL: {fault}", file=sys.stderr)
-        return 1
-    built_with = report.versions("boto3")
-    report.write_block("metrics", "Metrics", "make bench-metrics", text(results), built_with, asked.page)
-    return 0
+    return bench("metrics", "Metrics", options, measured, lambda: report.versions("boto3"))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ meets all of them alike.
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import sys
@@ -14,11 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench_report import PAGE, RUNS, Cell, Spread, bars, goal, percentile, spread, table, versions, write_block
+from bench_command import asked, bench, command_line, folder
+from bench_report import RUNS, Cell, Spread, bars, goal, percentile, spread, table, versions
 from bench_startup_run import WORLD, Contestant, Function, Runner, Start, functions
 from bench_startup_tls import tls_front
-from build import BUILD_SECONDS, build, sizes
-from environment import DEBUG, LOCAL, ROOT, clean_environment, isolate
+from build import BUILD_SECONDS, sizes
+from environment import DEBUG, ROOT, clean_environment
 from local_stack import start_fake
 from processes import Child, Failed, Register, children
 
@@ -170,38 +170,31 @@ def report(measured: Measured, calls: dict[str, dict[str, int]], built: Path, ro
 
 def main() -> int:
     """Builds, measures, and writes its block."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__)
     parser.add_argument("--starts", type=int, default=STARTS, help="of each function")
     parser.add_argument("--warm", type=int, default=WARM, help="invocations after each start's first")
-    parser.add_argument("--built", type=Path, help="folder of other binaries, such as another commit's")
-    parser.add_argument("--page", type=Path, default=PAGE)
-    arguments = parser.parse_args()
-    isolate()
-    run = LOCAL / "bench-startup"
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "world.json").write_text(json.dumps(WORLD))
-    try:
+    options = asked(parser)
+    rounds, warm, logs = options.starts, options.warm, folder("startup")
+
+    def measured(built: Path) -> str:
+        (logs / "world.json").write_text(json.dumps(WORLD))
         with children() as register:
-            built: Path = arguments.built or build(run, register)
-            floor = built / EMPTY_RESOURCE / "bootstrap" if arguments.built else empty_function(run, register)
-            fake = start_fake(run, clean_environment(), register, scenario=run / "world.json")
-            with tls_front(fake, run) as front:
-                runner = Runner(run, fake, front.authorities)
+            floor = built / EMPTY_RESOURCE / "bootstrap" if options.built else empty_function(logs, register)
+            fake = start_fake(logs, clean_environment(), register, scenario=logs / "world.json")
+            with tls_front(fake, logs) as front:
+                runner = Runner(logs, fake, front.authorities)
                 every = list(contestants(built, floor, fake))
                 calls = same_calls(runner, fake, every)
-                plain = measure(runner, arguments.starts, arguments.warm, every, "starts")
+                plain = measure(runner, rounds, warm, every, "starts")
                 callers = [contestant for contestant in every if calls[contestant.function.crate]]
                 ours = [contestant for contestant in every if contestant.side == OURS]
-                over_tls = Runner(run, front.address, front.authorities)
-                tls = measure(over_tls, arguments.starts, arguments.warm // 10, callers, "starts, over TLS")
-                trusting = Runner(run, fake, front.one_authority)
-                one = measure(trusting, arguments.starts, 0, ours, "starts, one authority")
-    except (Failed, OSError) as fault:
-        print(f"FAIL: {fault}", file=sys.stderr)
-        return 1
-    text = report(Measured(plain, tls, one), calls, built, arguments.starts, arguments.warm)
-    write_block("startup", "Start-up", "make bench-startup", text, versions("boto3", "awslambdaric"), arguments.page)
-    return 0
+                over_tls = Runner(logs, front.address, front.authorities)
+                tls = measure(over_tls, rounds, warm // 10, callers, "starts, over TLS")
+                trusting = Runner(logs, fake, front.one_authority)
+                one = measure(trusting, rounds, 0, ours, "starts, one authority")
+        return report(Measured(plain, tls, one), calls, built, rounds, warm)
+
+    return bench("startup", "Start-up", options, measured, lambda: versions("boto3", "awslambdaric"))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import statistics
 import subprocess
@@ -13,10 +12,8 @@ from pathlib import Path
 import bench_report as report
 import bench_tags_fleet as fleet
 import bench_tags_runs as runs
+from bench_command import asked, bench, command_line
 from bench_tags_runs import Sample
-from build import build
-from environment import LOCAL, isolate
-from processes import Failed, children
 
 SIZES, LATENCIES = (1_000, 10_000, 100_000), (0, 50)
 OURS, QUIET, TELLING = "tag-policy", "custodian without notify", "custodian with notify"
@@ -203,25 +200,6 @@ makes more:
 {called(results)}{charts(results)}"""
 
 
-def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--runs", type=int, default=report.RUNS)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="instances")
-    parser.add_argument("--limit", type=float, default=10, help="minutes that custodian has for one run")
-    parser.add_argument("--binary", type=Path, help="the function; unless given, `sam build` makes it")
-    parser.add_argument("--page", type=Path, default=report.PAGE)
-    return parser.parse_args(arguments)
-
-
-def release() -> Path:
-    """The function as it is deployed."""
-    run = LOCAL / "bench-tags"
-    run.mkdir(parents=True, exist_ok=True)
-    with children() as register:
-        return build(run, register) / "TagPolicy" / "bootstrap"
-
-
 def custodian_version() -> str:
     """As its command says it."""
     command: list[str | Path] = [runs.CUSTODIAN, "-m", "c7n.cli", "version"]
@@ -231,20 +209,20 @@ def custodian_version() -> str:
 
 def main() -> int:
     """Measures, and writes the block."""
-    isolate()
-    asked = options()
-    report.CHARTS = asked.page.with_suffix("")
-    try:
-        binary = asked.binary.resolve() if asked.binary else release()
+    parser = command_line(__doc__)
+    parser.add_argument("--runs", type=int, default=report.RUNS)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="instances")
+    parser.add_argument("--limit", type=float, default=10, help="minutes that custodian has for one run")
+    options = asked(parser)
+    limit_s = options.limit * 60
+
+    def measured(built: Path) -> str:
+        binary = built / "TagPolicy" / "bootstrap"
         # What a first run alone does: Python compiles modules, the kernel reads files.
-        measure(dict.fromkeys([(OURS, min(SIZES), 0), (TELLING, min(SIZES), 0)], 1), binary, asked.limit * 60)
-        results = measure(plan(asked.sizes, asked.runs), binary, asked.limit * 60)
-    except (Failed, TimeoutError) as fault:
-        print(f"FAIL: {fault}", file=sys.stderr)
-        return 1
-    built_with = f"{report.versions()}, {custodian_version()}"
-    report.write_block("tags", "Tags", "make bench-tags", text(results, asked.limit * 60), built_with, asked.page)
-    return 0
+        measure(dict.fromkeys([(OURS, min(SIZES), 0), (TELLING, min(SIZES), 0)], 1), binary, limit_s)
+        return text(measure(plan(options.sizes, options.runs), binary, limit_s), limit_s)
+
+    return bench("tags", "Tags", options, measured, lambda: f"{report.versions()}, {custodian_version()}")
 
 
 if __name__ == "__main__":

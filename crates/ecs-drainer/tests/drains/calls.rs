@@ -52,8 +52,9 @@ async fn calls_do_not_grow_with_the_cluster_nor_with_time_beyond_a_describe_a_pa
                 let run = drain(instances, seconds, held).await;
                 let (calls, invocations) = (run.calls(), run.plumbing.stats().invocations);
                 println!(
-                    "a drain of {seconds:5} s, its 10 tasks {:8}, cluster of {instances:4} instances: {calls:4} calls in {invocations:3} invocations",
-                    format!("{held:?}").to_lowercase()
+                    "a drain of {seconds:5} s, its 10 tasks {:8}, cluster of {instances:4} instances: {calls:4} calls in {invocations:3} invocations, {}",
+                    format!("{held:?}").to_lowercase(),
+                    other_costs(&run)
                 );
                 assert!(calls <= most(seconds.into(), held), "{calls}: {:#?}", run.story());
                 counted.push((calls, invocations));
@@ -64,6 +65,13 @@ async fn calls_do_not_grow_with_the_cluster_nor_with_time_beyond_a_describe_a_pa
             );
         }
     }
+}
+
+/// What costs besides calls and invocations, for `crates/costs` to reckon with.
+fn other_costs(run: &Run) -> String {
+    let (lines, bytes) = run.log_size();
+    let running = run.plumbing.stats().running_time.as_secs_f64();
+    format!("running for {running:.1} s, {lines} lines of {} bytes", bytes / lines.max(1))
 }
 
 /// The most calls that a drain may take: of them only the calls of a pass grow with the time.

@@ -159,6 +159,12 @@ impl Run {
         lines.filter(|line| line["message"].as_str().unwrap_or_default().starts_with(begins)).collect()
     }
 
+    /// Lines of the log, and bytes of all.
+    pub(crate) fn log_size(&self) -> (usize, usize) {
+        let text = self.log.text();
+        (text.lines().count(), text.len())
+    }
+
     /// Every call with its time and its error: what a failed assertion prints.
     pub(crate) fn story(&self) -> Vec<String> {
         self.fake.with(|world: &mut World| {
