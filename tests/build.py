@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import platform
@@ -51,6 +52,13 @@ def build(run: Path, register: Register, say: Callable[[str], None] = print, qui
     A quick one is unoptimised, for a first run; it gives way to a release build that is there.
     Answers the folder of the built template.
     """
+    with (LOCAL / "build.lock").open("w") as lock:  # several processes may want it; it is let go with the file
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return built(run, register, say, quick)
+
+
+def built(run: Path, register: Register, say: Callable[[str], None], quick: bool) -> Path:
+    """The same, by one process at a time."""
     now = fingerprint()
     for folder in (RELEASE, QUICK) if quick else (RELEASE,):
         stamp = folder.with_suffix(".built")
@@ -82,13 +90,13 @@ def main() -> int:
     run.mkdir(parents=True, exist_ok=True)
     try:
         with children() as register:
-            built = build(run, register)
+            folder = build(run, register)
     except Failed as fault:
         print(fault, file=sys.stderr)
         return 1
     sound = True
     for function, (largest, largest_zipped) in LARGEST.items():
-        size, zipped = sizes(built / function / "bootstrap")
+        size, zipped = sizes(folder / function / "bootstrap")
         print(f"{function}: {size:,} bytes of {largest:,} allowed, zipped {zipped:,} of {largest_zipped:,}")
         sound = sound and size <= largest and zipped <= largest_zipped
     return int(not sound)

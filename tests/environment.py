@@ -9,6 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
 DEBUG = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"
 REGION = "us-east-1"
+# Logs of this process's tests: several may run side by side, and of some a file tells the address.
+OWN = LOCAL / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
 
 # What could point a client, the emulator or SAM somewhere else, or give it somebody's credentials.
 FOREIGN_PREFIXES = ("AWS_", "SAM_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_")

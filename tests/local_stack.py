@@ -50,8 +50,8 @@ FAKED = {
 # Files in the run's folder: what was called of the emulator, and of the fake, and the policies of the roles meanwhile.
 CALLS = ("calls-emulator.jsonl", "calls-fake.jsonl")
 POLICIES = "policies.json"
-# The folders of this process's stacks.
-RUNS: list[Path] = []
+# Names the folders of the session's stacks, a line each; several processes may deploy.
+RUNS = LOCAL / "runs"
 # What only the metric writer calls of the fake, and what only reads what it has written.
 METRICS_CALLS = {"DescribeClusters", "PutMetricData", "GetMetricData", "ListMetrics"}
 
@@ -139,7 +139,8 @@ def local_stack(
     run = LOCAL / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     run.mkdir(parents=True)
     (run / "empty.toml").touch()
-    RUNS.append(run)
+    with RUNS.open("a") as runs:
+        print(run, file=runs)
     with children() as register:
         with step(say, f"build ({architecture()})"):
             built = build(run, register, say, quick)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from environment import LOCAL, ROOT, clean_environment
+from environment import OWN, ROOT, clean_environment
 from local_stack import FAKED, Stack, start_fake
 from processes import Child, children, free_port, wait_for
 
@@ -28,7 +28,7 @@ INVOKE_SECONDS = 60
 @pytest.fixture(scope="module")
 def invoke() -> Iterator[list[str]]:
     """The command that sends an event; the function's AWS is the fake."""
-    run = LOCAL / "tests"
+    run = OWN
     run.mkdir(parents=True, exist_ok=True)
     with children() as register:
         fake = start_fake(run, clean_environment(), register)

@@ -10,7 +10,7 @@ import botocore.exceptions
 import pytest
 
 from conftest import Clients
-from environment import LOCAL, clean_environment
+from environment import OWN, clean_environment
 from local_stack import start_fake
 from processes import children
 
@@ -68,7 +68,7 @@ class World:
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    run = LOCAL / "tests"
+    run = OWN
     run.mkdir(parents=True, exist_ok=True)
     scenario = run / "clusters.json"
     scenario.write_text(json.dumps(SCENARIO))

@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 
 from conftest import Clients
-from environment import LOCAL, clean_environment, client_settings
+from environment import OWN, clean_environment, client_settings
 from local_stack import DEMO, start_fake
 from processes import children, wait_for
 from test_fake_boto3 import GROUP, UNKNOWN_INSTANCE
@@ -93,7 +93,7 @@ class Targets:
 
 @pytest.fixture
 def targets() -> Iterator[Targets]:
-    with spot_fake(LOCAL / "tests") as fake:
+    with spot_fake(OWN) as fake:
         yield Targets(fake)
 
 

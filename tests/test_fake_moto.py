@@ -15,7 +15,7 @@ import botocore.parsers
 import pytest
 
 from conftest import Clients
-from environment import LOCAL
+from environment import OWN
 from local_stack import fake_aws
 from moto_world import CLUSTER, GROUP, furnish, moto_server
 from test_fake_boto3 import PUT_HOOK, TOPIC, UNKNOWN_ID, UNKNOWN_INSTANCE, World, attribute
@@ -123,7 +123,7 @@ DIFFERENCES: dict[str, str] = {
 @pytest.fixture(scope="module")
 def worlds() -> Iterator[tuple[World, World]]:
     """The fake's and moto's."""
-    run = LOCAL / "tests"
+    run = OWN
     with fake_aws(run) as fake, moto_server(run) as moto:
         furnish(moto)
         yield World(Clients(fake)), World(moto)

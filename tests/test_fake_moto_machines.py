@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conftest import Clients
-from environment import LOCAL
+from environment import OWN
 from local_stack import fake_aws
 from moto_world import GROUP, furnish, moto_server
 from test_fake_boto3 import UNKNOWN_INSTANCE
@@ -117,7 +117,7 @@ DIFFERENCES: dict[str, str] = {
 @pytest.fixture(scope="module")
 def worlds() -> Iterator[tuple[Machines, Machines]]:
     """The fake's and moto's."""
-    run = LOCAL / "tests"
+    run = OWN
     with fake_aws(run) as fake, moto_server(run) as moto:
         furnish(moto)
         yield Machines(Clients(fake)), Machines(moto)

@@ -9,7 +9,7 @@ import pytest
 
 import test_fake_boto3_metrics as metrics
 from conftest import Clients
-from environment import LOCAL
+from environment import OWN
 from local_stack import fake_aws
 from moto_world import CLUSTER, furnish_services, moto_server
 from test_fake_boto3_metrics import JSON, MINUTE, NAMESPACE
@@ -127,7 +127,7 @@ def pairs(answer: Any) -> Any:
 @pytest.fixture(scope="module")
 def worlds() -> Iterator[tuple[World, World]]:
     """The fake's and moto's."""
-    run = LOCAL / "tests"
+    run = OWN
     with fake_aws(run) as fake, moto_server(run) as moto:
         furnish_services(moto)
         yield World(Clients(fake)), World(moto)

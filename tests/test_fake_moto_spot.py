@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conftest import Clients
-from environment import LOCAL
+from environment import OWN
 from moto_world import GROUP, furnish, moto_server
 from test_fake_boto3 import UNKNOWN_INSTANCE
 from test_fake_boto3_spot import OTHER, PORT, REFUSED, UNKNOWN_GROUP, WEB, Targets, at, spot_fake
@@ -93,7 +93,7 @@ DIFFERENCES: dict[str, str] = {
 @pytest.fixture(scope="module")
 def worlds() -> Iterator[tuple[Targets, Targets]]:
     """The fake's and moto's."""
-    run = LOCAL / "tests"
+    run = OWN
     with spot_fake(run) as fake, moto_server(run) as moto:
         furnish(moto)
         furnish_targets(moto)

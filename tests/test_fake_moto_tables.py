@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conftest import Clients
-from environment import LOCAL
+from environment import OWN
 from local_stack import fake_aws
 from moto_world import moto_server
 from test_fake_boto3_tables import REFUSED as REFUSED_TO_BOTO3
@@ -63,7 +63,7 @@ DIFFERENCES: dict[str, str] = {
 @pytest.fixture(scope="module")
 def worlds() -> Iterator[tuple[Tables, Tables]]:
     """The fake's and moto's."""
-    run = LOCAL / "tests"
+    run = OWN
     with fake_aws(run) as fake, moto_server(run) as moto:
         yield Tables(Clients(fake)), Tables(moto)
 

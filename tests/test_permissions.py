@@ -121,7 +121,8 @@ def decided() -> tuple[list[tuple[str, Case]], list[list[dict[str, Any]]]]:
         role = templates[different.index(choice)]["Resources"][CALLERS[function]]
         granted = permissions.placed(statements(role), resources)
         cases.append((CALLERS[function], Case(granted, [*calls, *permissions.implied(calls, KEY)])))
-    for run in RUNS:
+    runs = RUNS.read_text().splitlines() if RUNS.exists() else []
+    for run in map(Path, runs):
         if (run / POLICIES).exists():
             for role, case in of_run(run):
                 cases.append((role, case))
