@@ -42,7 +42,7 @@ test-report: .venv/nextest/stamp ## the same tests of the crates with a report f
 STACKS ?= 4
 
 # Stacks wait most of their time, so some are there side by side; permissions are judged by what was called on all of them.
-test-python: venvs .venv/bench/stamp .venv/custodian/stamp fake rules ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE.xml for machines
+test-python: venvs .venv/bench/stamp .venv/custodian/stamp rules ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE.xml for machines
 	$(JUDGE)/python -m pytest tests --ignore tests/test_permissions.py --numprocesses $(STACKS) --dist loadscope --no-loadscope-reorder $(if $(REPORT),--junitxml=$(REPORT))
 	$(JUDGE)/python -m pytest tests/test_permissions.py --after-all $(if $(REPORT),--junitxml=$(REPORT:.xml=-permissions.xml))
 

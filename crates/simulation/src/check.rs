@@ -177,6 +177,7 @@ impl Checker {
             copies: self.book.requests.get(&action.instance).copied().unwrap_or_default(),
             is_told: false,
             urgent: false,
+            looked_up: false,
             lost: false,
             strikes: Vec::new(),
             is_over: false,

@@ -32,6 +32,14 @@ impl Checker {
             // A drain that does not know where its instance is registered leaves no mark there.
             held.unmarked |= known.pass.is_some() && !known.is_placed;
         }
+        if line == Way::Urgent
+            && known.is_hooked
+            && let Some(instance) = &known.nameless
+        {
+            let theirs =
+                self.book.held.values_mut().filter(|held| !held.is_over && held.instance == *instance);
+            theirs.for_each(|held| held.looked_up = true);
+        }
         if let Some(instance) = known.requested.clone() {
             *self.book.requests.entry(instance.clone()).or_default() += 1;
             for held in self.book.held.values_mut().filter(|held| !held.is_over && held.instance == instance)

@@ -32,6 +32,8 @@ pub(super) struct Held {
     pub(super) is_told: bool,
     /// Whether it has had an end of its own to keep, from a spot notice.
     pub(super) urgent: bool,
+    /// Whether the drain of a request has looked a hook of the instance up, and goes on by itself.
+    pub(super) looked_up: bool,
     /// Whether AWS lost an event about it.
     pub(super) lost: bool,
     /// What kept the function from it.
@@ -93,6 +95,8 @@ pub(super) struct Known {
     pub(super) requested: Option<String>,
     /// The instance, where it carries a drain without a token: a request's, whose hook was looked up.
     pub(super) nameless: Option<String>,
+    /// Whether it carries a hook.
+    pub(super) is_hooked: bool,
 }
 
 #[derive(Deserialize)]
@@ -127,15 +131,23 @@ struct Detail {
 impl Known {
     /// Reads a message that is on its way.
     pub(super) fn read(body: &str, due: Moment) -> Self {
-        let nothing =
-            Self { token: None, pass: None, due, is_placed: false, requested: None, nameless: None };
+        let nothing = Self {
+            token: None,
+            pass: None,
+            due,
+            is_placed: false,
+            requested: None,
+            nameless: None,
+            is_hooked: false,
+        };
         let Ok(body) = serde_json::from_str::<Body>(body) else { return nothing };
+        let is_hooked = body.hook.is_some();
         let token = body.token.or(body.hook.and_then(|hook| hook.token));
         let token = token.or(body.detail.and_then(|detail| detail.token));
         let nameless = body.instance.clone().filter(|_| token.is_none() && body.pass.is_some());
         let requested = body.request.and(body.instance);
         let (token, is_placed) = (token.map(Rc::from), body.place.is_some());
-        Self { token, pass: body.pass, due, is_placed, requested, nameless }
+        Self { token, pass: body.pass, due, is_placed, requested, nameless, is_hooked }
     }
 }
 

@@ -52,7 +52,7 @@ impl Checker {
         }
         self.tally.by_policy += 1;
         // Never registered, by all that the function could see: only one that was late, or has vanished in between.
-        let wait = self.rules.registration_wait.saturating_sub(self.rules.skew + Duration::from_secs(1));
+        let wait = self.rules.registration_wait.saturating_sub(self.rules.skew * 2 + Duration::from_secs(1));
         let meddled = self.book.uncertain.get(instance);
         let never_seen = meddled.is_some() && lasted >= wait;
         // Read before somebody else changed it: no reader can help that.

@@ -65,29 +65,34 @@ impl Rules {
         }
     }
 
-    /// After how long a drain may be given up: the deadline, or the last pass before the hook's own limit. The
-    /// environments' clocks may be fast.
+    /// After how long a drain may be given up: the deadline, or the last pass before the hook's own limit. The clock that
+    /// it began by may be slow, and the one that it ends by fast.
     pub(crate) fn patience(&self, limit: Duration) -> Duration {
         let last_pass = limit.saturating_sub(self.interval + GRACE);
-        self.deadline.min(last_pass).saturating_sub(self.skew + Duration::from_secs(1))
+        self.deadline.min(last_pass).saturating_sub(self.skew * 2 + Duration::from_secs(1))
     }
 
     /// Whether a hook that waits so long for a heartbeat must have had one in time, whatever this was.
     ///
     /// The function records a heartbeat when less is left than two intervals, or an interval and the queue's visibility
     /// timeout, and ten seconds: so it says that one pass may be lost or late. One that is lost comes back after the
-    /// visibility timeout; where a heartbeat was refused, the next pass tries again. What is more than that it does not promise to bear; nor can anybody keep a hook whose timeout
-    /// is shorter than an interval and what a pass takes, which the function warns of.
+    /// visibility timeout; where a heartbeat was refused, the next pass tries again. What is more than that it does not promise
+    /// to bear; nor can anybody keep a hook whose timeout is shorter than an interval and what a pass takes, which the
+    /// function warns of.
+    /// A request's drain that has looked the hook up has an interval of its own.
     pub(super) fn keeps(&self, held: &Held, disturbed: Disturbed) -> bool {
-        let (interval, visibility) = if held.urgent {
-            (self.urgent_interval, self.urgent_visibility)
-        } else {
-            (self.interval, self.visibility)
-        };
-        let promised = interval + interval.max(visibility) + GRACE;
         let Disturbed { lost, wait, late, long } = disturbed;
-        let pass = interval + late + long + self.skew * 2 + Duration::from_secs(1);
-        lost <= 1 && promised.min(held.heartbeat) >= pass + wait + long * lost
+        let by = |interval: Duration, visibility: Duration| {
+            let promised = interval + interval.max(visibility) + GRACE;
+            let pass = interval + late + long + self.skew * 2 + Duration::from_secs(1);
+            lost <= 1 && promised.min(held.heartbeat) >= pass + wait + long * lost
+        };
+        let by_urgent = by(self.urgent_interval, self.urgent_visibility);
+        if held.urgent {
+            by_urgent
+        } else {
+            by(self.interval, self.visibility) && (by_urgent || !held.looked_up)
+        }
     }
 
     /// When an instance that EC2 interrupts may be given up, by the moment of the notice: at the last pass before its end.
