@@ -107,7 +107,7 @@ $(CYCLONEDX):
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --version 0.5.9 --root .venv/cargo-cyclonedx cargo-cyclonedx && \
 	echo "$$(($$(date +%s) - began)) s"
 
-features: ## one TLS stack, and no CPU-jitter entropy
+features: ## one TLS stack, no CPU-jitter entropy, the same features for all functions
 	tests/check_features.sh
 
 template: .venv/sam/stamp ## lint the templates

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Two decisions that rot silently: one TLS stack, and no CPU-jitter entropy in it. Run after a build.
+# Three decisions that rot silently: one TLS stack, no CPU-jitter entropy in it, and the same features for all functions. Run
+# after a build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +16,16 @@ for edges in normal all; do
   fi
 done
 
+# A crate that one function has with other features than another is compiled twice, and so is all that builds on it.
+features() {
+  local function
+  for function in $(sed -n 's|^ *CodeUri: crates/||p' template.yaml); do
+    cargo tree --locked --package "$function" --edges normal,build --prefix none --format '{p} {f}' | sed 's/ (\*)$//'
+  done
+}
+differ=$(features | sort -u | awk '{ print $1, $2 }' | uniq -d)
+[ -z "$differ" ] || fail "functions have these with different features; see Cargo.toml, aws-runtime:"$'\n'"$differ"
+
 # Jitter entropy makes the first random number of a cold start a slow one.
 grep -q '^AWS_LC_SYS_NO_JITTER_ENTROPY = "1"' .cargo/config.toml || fail ".cargo/config.toml no longer switches jitter off"
 
@@ -28,4 +39,4 @@ for output in "${outputs[@]}"; do
   said=$((said + 1))
 done
 [ "$said" -gt 0 ] || fail "no build of aws-lc-sys to look at; build first"
-echo "one TLS stack; no jitter entropy in $said builds of aws-lc-sys"
+echo "one TLS stack; the same features for all functions; no jitter entropy in $said builds of aws-lc-sys"
