@@ -52,6 +52,9 @@ ELSEWHERE = {
 }
 
 
+FIGURE = r"\d[\d,]*(?:\.\d+)?"
+
+
 def said() -> list[str]:
     """All commands of the pages."""
     return [command for page in PAGES for command in commands(page)]
@@ -131,6 +134,16 @@ def test_tests_that_are_named_are_there(command: str) -> None:
     files = (ROOT / "crates").glob(f"*/tests/{suite}/**/*.rs")
     tests = [f"{file.stem}::{test}" for file in files for test in re.findall(r"\bfn (\w+)\(", file.read_text())]
     assert any(named in test for test in tests)
+
+
+def test_measured_figures_are_the_benches_own() -> None:
+    """Each figure of the front page's table is one of the pages that `make bench` and `make costs` write."""
+    (section,) = re.findall(r"^## Measured$(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")][2:]
+    pages = "".join((ROOT / "docs" / page).read_text() for page in ("benchmarks.md", "costs.md"))
+    figures = [figure for _, *cells in rows for figure in re.findall(FIGURE, " ".join(cells))]
+    assert len(figures) > 10
+    assert set(figures) <= set(re.findall(FIGURE, pages))
 
 
 def anchors(page: str) -> set[str]:
