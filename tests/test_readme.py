@@ -50,7 +50,7 @@ ELSEWHERE = {
     "python3 examples/redrive.py": "test_redrive.py",
     "aws sqs receive-message": "test_redrive.py",
 }
-FIGURE = re.compile(r"\d[\d,]*(?:\.\d+)?")
+FIGURE = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 def said() -> list[str]:
