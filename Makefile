@@ -15,13 +15,13 @@ FUNCTIONS := $(shell sed -n 's|^ *CodeUri: crates/||p' template.yaml)
 .DEFAULT_GOAL := help
 SEEDS ?= 100000
 
-.PHONY: help demo simulate test test-rust test-report test-python bench bench-startup bench-drain bench-tags bench-metrics fuzz check format lint dependencies features template scan size guard fake rules \
+.PHONY: help demo simulate test test-rust test-report test-python bench bench-startup bench-drain bench-tags bench-metrics fuzz check format lint dependencies features template scan size guard rust \
         sbom build deploy publish release-notes costs permissions venvs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: venvs fake ## all four functions at work before your eyes (the first time compiles for minutes)
+demo: venvs rust ## all four functions at work before your eyes (the first time compiles for minutes)
 	@$(JUDGE)/python tests/demo.py $(DEMO)
 
 test: test-rust test-python ## all tests
@@ -42,22 +42,22 @@ test-report: .venv/nextest/stamp ## the same tests of the crates with a report f
 STACKS ?= 4
 
 # Stacks wait most of their time, so some are there side by side; permissions are judged by what was called on all of them.
-test-python: venvs .venv/bench/stamp .venv/custodian/stamp rules ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE.xml for machines
+test-python: venvs .venv/bench/stamp .venv/custodian/stamp rust ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE.xml for machines
 	$(JUDGE)/python -m pytest tests --ignore tests/test_permissions.py --numprocesses $(STACKS) --dist loadscope --no-loadscope-reorder $(if $(REPORT),--junitxml=$(REPORT))
 	$(JUDGE)/python -m pytest tests/test_permissions.py --after-all $(if $(REPORT),--junitxml=$(REPORT:.xml=-permissions.xml))
 
 bench: bench-startup bench-drain bench-tags bench-metrics ## all of these; docs/benchmarks.md has what they print
 
-bench-startup: venvs .venv/bench/stamp fake ## what a cold start takes, beside boto3 and a function that does nothing
+bench-startup: venvs .venv/bench/stamp rust ## what a cold start takes, beside boto3 and a function that does nothing
 	$(BENCH)/python tests/bench_startup.py
 
-bench-drain: venvs .venv/bench/stamp fake ## calls, invocations, delay and CPU of a drain, beside two boto3 drainers
+bench-drain: venvs .venv/bench/stamp rust ## calls, invocations, delay and CPU of a drain, beside two boto3 drainers
 	$(BENCH)/python tests/bench_drain.py
 
-bench-tags: venvs .venv/bench/stamp .venv/custodian/stamp fake ## a run of the tag policy beside cloud-custodian: calls, CPU, memory, time
+bench-tags: venvs .venv/bench/stamp .venv/custodian/stamp rust ## a run of the tag policy beside cloud-custodian: calls, CPU, memory, time
 	$(BENCH)/python tests/bench_tags.py
 
-bench-metrics: venvs .venv/bench/stamp fake ## a tick's CPU, calls and lateness, beside two boto3 writers: a quarter of an hour
+bench-metrics: venvs .venv/bench/stamp rust ## a tick's CPU, calls and lateness, beside two boto3 writers: a quarter of an hour
 	$(BENCH)/python tests/bench_metrics.py
 
 # Compiles the crates once more with coverage, the SDKs not; see crates/fuzz/run.sh.
@@ -67,8 +67,7 @@ SEED ?= 1
 fuzz: ## RUNS events that nobody would send, for every parser: about half an hour; SEED for other ones
 	crates/fuzz/run.sh $(RUNS) $(SEED)
 
-simulate: ## whole worlds with everything that can go wrong, SEEDS of them; goes on where it was interrupted
-	cargo build --locked --workspace --all-targets
+simulate: rust ## whole worlds with everything that can go wrong, SEEDS of them; goes on where it was interrupted
 	target/debug/simulate --seeds $(SEEDS) --resume target/simulation.json --report docs/reliability.md
 
 check: format lint dependencies template scan size guard features ## everything that can be wrong without running
@@ -120,7 +119,7 @@ scan: .venv/scan/stamp .venv/sam/stamp ## the templates' security, by checkov; e
 size: venvs ## the binaries are no larger than tests/build.py allows
 	@$(JUDGE)/python tests/build.py
 
-guard: size rules .venv/valgrind ## no more calls, and no more instructions to start and to decide, than there were
+guard: size rust .venv/valgrind ## no more calls, and no more instructions to start and to decide, than there were
 	cargo test --quiet --locked --workspace --test drains --test runs --test ticks --test notices -- calls:: scale::
 	@$(JUDGE)/python tests/guard.py
 
@@ -128,13 +127,11 @@ guard: size rules .venv/valgrind ## no more calls, and no more instructions to s
 .venv/valgrind:
 	@mkdir -p $@ && cd $@ && { command -v valgrind > /dev/null || { apt-get -qq download valgrind && dpkg-deb -x valgrind_*.deb .; } || true; }
 
-fake:
-	cargo build --locked -p aws-fake
-	@cargo fetch --quiet --locked
-
-# All of it: with dev-dependencies cargo takes the features that test-rust has, and not the EC2 SDK's minutes once more.
-rules:
+# All of it, whatever of it is wanted: with dev-dependencies cargo takes the features that test-rust has, and compiles nothing
+# once more, the EC2 SDK's minutes least of all.
+rust:
 	cargo build --locked --workspace --all-targets
+	@cargo fetch --quiet --locked
 
 build: .venv/sam/stamp ## sam build for AWS, arm64 (cargo-lambda brings Zig, which links for it on any machine)
 	rustup target add aarch64-unknown-linux-gnu

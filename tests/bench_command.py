@@ -43,7 +43,7 @@ def bench(
     isolate()
     try:
         with children() as register:
-            built: Path = options.built or build(folder(name), register)
+            built: Path = options.built or build(folder(name), register, release=True)
         text = measure(built.absolute())
     except (Failed, TimeoutError, OSError) as fault:
         print(f"FAIL: {fault}", file=sys.stderr)

@@ -44,7 +44,7 @@ invocation. *CPU* is the function's alone. *Memory* is the most that was residen
 
 *Over TLS* is the first invocation with an `https` endpoint, whose chain is like AWS's (RSA, an intermediate, TLS 1.3):
 it makes a connection for each service, and checks the certificates. *Certificates* are those of the authorities, which
-the SDK reads before the first poll: what a start costs less with one of them in the file instead of this machine's.
+another thread reads beside the start: what a start takes less CPU with one of them in the file instead of this machine's.
 """
 Results = dict[Contestant, list[Start]]
 

@@ -1,4 +1,4 @@
-"""`sam build` of the template for this machine's processor, and what the outcome may weigh."""
+"""The functions for this machine's processor, as AWS would be given them, and what they may weigh."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import fcntl
 import hashlib
 import io
 import platform
+import re
 import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from environment import LOCAL, ROOT, clean_environment
+from environment import DEBUG, LOCAL, ROOT, clean_environment
 from processes import Child, Failed, Register, children
 
+TEMPLATE = ROOT / "template.yaml"
 RELEASE, QUICK = LOCAL / "build", LOCAL / "build-quick"
 BUILD_SECONDS = 3_600  # a release build from nothing on two busy cores; the EC2 SDK takes a third of it
 # Everything that goes into the functions' binaries, besides the crates.
@@ -46,34 +48,65 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def build(run: Path, register: Register, say: Callable[[str], None] = print, quick: bool = False) -> Path:
-    """`sam build`, when something has changed since the last one: it takes long even to find out that nothing has.
+def build(run: Path, register: Register, say: Callable[[str], None] = print, release: bool = False) -> Path:
+    """What AWS would be given: a folder with the template and the functions.
 
-    A quick one is unoptimised, for a first run; it gives way to a release build that is there.
-    Answers the folder of the built template.
+    Unoptimised, as `make rust` compiles them, unless a release build is there already or wanted.
     """
     with (LOCAL / "build.lock").open("w") as lock:  # several processes may want it; it is let go with the file
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return built(run, register, say, quick)
+        now = fingerprint()
+        for folder, make in ((RELEASE, sam_build), (QUICK, cargo_build)):
+            stamp = folder.with_suffix(".built")
+            if stamp.exists() and stamp.read_text() == now:
+                return folder
+            if release:
+                break
+        stamp.unlink(missing_ok=True)
+        make(folder, run, register, say)
+        stamp.write_text(now)
+        return folder
 
 
-def built(run: Path, register: Register, say: Callable[[str], None], quick: bool) -> Path:
-    """The same, by one process at a time."""
-    now = fingerprint()
-    for folder in (RELEASE, QUICK) if quick else (RELEASE,):
-        stamp = folder.with_suffix(".built")
-        if stamp.exists() and stamp.read_text() == now:
-            return folder
-    stamp.unlink(missing_ok=True)
+def sam_build(folder: Path, run: Path, register: Register, say: Callable[[str], None]) -> None:
+    """As `make build`, for this machine's processor.
+
+    SAM has one function compiled after the other, and a link takes a minute of one core; so all are compiled before,
+    and SAM finds them there.
+    """
+    environment = clean_environment()
+    command = ["cargo", "lambda", "build", "--release", "--locked"]
+    command += ["--arm64"] if architecture() == "arm64" else []
+    command += [argument for function in LARGEST for argument in ("--package", crate(function))]
+    register(Child(command, environment, run / "cargo-lambda.log", ROOT)).result(BUILD_SECONDS, say)
     no_settings = run / "empty.toml"
     no_settings.touch()
     command = ["sam", "build", "--template", ROOT / "template.yaml", "--build-dir", folder]
     command += ["--language-extensions", "--config-file", no_settings]
     command += ["--parameter-overrides", f"Architecture={architecture()}"]
-    mode = {"SAM_BUILD_MODE": "debug"} if quick else {}
-    register(Child(command, clean_environment() | mode, run / "sam-build.log", ROOT)).result(BUILD_SECONDS, say)
-    stamp.write_text(now)
-    return folder
+    register(Child(command, environment, run / "sam-build.log", ROOT)).result(BUILD_SECONDS, say)
+
+
+def cargo_build(folder: Path, run: Path, register: Register, say: Callable[[str], None]) -> None:
+    """The functions that the tests of the crates are compiled with: nothing is compiled once more."""
+    environment = clean_environment()
+    command = ["cargo", "build", "--locked", "--workspace", "--all-targets"]
+    register(Child(command, environment, run / "cargo-build.log", ROOT)).result(BUILD_SECONDS, say)
+    template = TEMPLATE.read_text()
+    for function in LARGEST:
+        binary = folder / function / "bootstrap"
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        strip = ["strip", "--strip-debug", "-o", binary, DEBUG / crate(function)]  # half of it, and of what is uploaded
+        register(Child(strip, environment, run / "strip.log", ROOT)).result(BUILD_SECONDS)
+        template = template.replace(f"CodeUri: crates/{crate(function)}\n", f"CodeUri: {function}\n")
+    for path in re.findall(r"DefinitionUri: (.+)", template):
+        template = template.replace(f"DefinitionUri: {path}\n", f"DefinitionUri: {ROOT / path}\n")
+    (folder / "template.yaml").write_text(template)
+
+
+def crate(function: str) -> str:
+    """Of a function by its name in the template: EcsDrainer's is ecs-drainer."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", function).lower()
 
 
 def sizes(binary: Path) -> tuple[int, int]:
@@ -90,7 +123,7 @@ def main() -> int:
     run.mkdir(parents=True, exist_ok=True)
     try:
         with children() as register:
-            folder = build(run, register)
+            folder = build(run, register, release=True)
     except Failed as fault:
         print(fault, file=sys.stderr)
         return 1

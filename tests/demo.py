@@ -63,7 +63,7 @@ def show(console: Console, seconds: float, interval: int) -> bool:
     """The whole demo; whether all was right."""
     # Five seconds between passes instead of three minutes: a demo's tasks stop within seconds.
     parameters = {"PassIntervalSeconds": interval, "ReportEmail": policy.ADDRESS, **demo_metrics.PARAMETERS}
-    with local_stack(parameters, say=print, quick=True, world=WORLD) as stack:
+    with local_stack(parameters, say=print, world=WORLD) as stack:
         first = demo_metrics.begin(stack)  # beside the others
         console.rule("ecs-drainer: an instance leaves", align="left")
         drained = report(show_drain(stack, console, seconds).checks, console)

@@ -129,9 +129,9 @@ Say = Callable[[str], None]
 
 @contextlib.contextmanager
 def local_stack(
-    parameters: Mapping[str, object], say: Say = print, quick: bool = False, world: Mapping[str, Any] | None = None
+    parameters: Mapping[str, object], say: Say = print, world: Mapping[str, Any] | None = None
 ) -> Iterator[Stack]:
-    """Builds (unoptimised, if it shall be quick), starts, deploys; ends everything at the end.
+    """Builds, starts, deploys; ends everything at the end.
 
     `parameters` are the template's, `world` is what the fake begins with besides the demo's scenario.
     """
@@ -143,7 +143,7 @@ def local_stack(
         print(run, file=runs)
     with children() as register:
         with step(say, f"build ({architecture()})"):
-            built = build(run, register, say, quick)
+            built = build(run, register, say)
         with step(say, "start the fake AWS and the emulator"):
             stack = start(run, register, world or {})
         with step(say, "sam deploy"):
@@ -219,7 +219,7 @@ def start_fake(
     """The fake AWS on a port of its own choice; its address."""
     program = DEBUG / "aws-fake"
     if not program.exists():
-        raise Failed(f"{program} is not there; `make fake` builds it")
+        raise Failed(f"{program} is not there; `make rust` builds it")
     command = [program, "--scenario", scenario, "--exit-with-stdin", *arguments]
     fake = register(Child(command, environment, run / "aws-fake.log", run))
 

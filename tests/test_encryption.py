@@ -228,7 +228,7 @@ def test_the_drain_topic_refuses_everybody_else() -> None:
 def under_key() -> Iterator[Stack]:
     """A stack under a customer's key."""
     choice = {"EcsMetricsDriver": "off", "PassIntervalSeconds": 5, "KmsKeyArn": KEY, "OrganizationId": "o-abcdefghij"}
-    with local_stack(choice, quick=True) as stack:
+    with local_stack(choice) as stack:
         yield stack
 
 

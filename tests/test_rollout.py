@@ -178,7 +178,7 @@ def test_every_setting_makes_a_version() -> None:
 def updated(request: pytest.FixtureRequest) -> Iterator[tuple[Stack, dict[str, str]]]:
     """A stack of which one parameter of the drainer has been changed, and which version was live before."""
     choice = {"RollOut": request.param, "EcsMetricsDriver": "off", "PassIntervalSeconds": 5}
-    with local_stack(choice, quick=True) as stack:
+    with local_stack(choice) as stack:
         before = live(stack)
         update(stack, {**choice, "PassIntervalSeconds": 6})
         yield stack, before
@@ -190,7 +190,7 @@ at_once_and_guarded = pytest.mark.parametrize("updated", ["at-once", "guarded"],
 def update(stack: Stack, parameters: dict[str, object]) -> None:
     """Deploys the stack once more."""
     with children() as register:
-        deploy(stack, build(stack.logs, register, quick=True), parameters, register)
+        deploy(stack, build(stack.logs, register), parameters, register)
 
 
 def live(stack: Stack) -> dict[str, str]:
@@ -230,7 +230,7 @@ def test_the_new_version_drains(updated: tuple[Stack, dict[str, str]]) -> None:
 def test_a_drain_goes_on_while_the_stack_is_updated() -> None:
     """Its continuation is in a queue when the new version comes, which finishes it. The messages of both are the same."""
     choice = {"EcsMetricsDriver": "off", "PassIntervalSeconds": 45, "TaskStoppedEvents": "DISABLED"}
-    with local_stack(choice, quick=True) as stack:
+    with local_stack(choice) as stack:
         drain.attach_hook(stack)
         drain.scale_in(stack)
         wait_for("the first pass has passed on", lambda: drain.passes(stack) >= 1, LIMIT_SECONDS)

@@ -62,7 +62,7 @@ def drained() -> Iterator[tuple[Stack, dict[str, drain.Verdict]]]:
     """One drain for each form, and what came of it."""
     (cluster,) = json.loads(DEMO.read_text())["clusters"]
     roomy = {"clusters": [cluster | {"instances": 3 + len(FORMS), "max": 9}]}
-    with local_stack({"PassIntervalSeconds": 5, "EcsMetricsDriver": "off"}, quick=True, world=roomy) as stack:
+    with local_stack({"PassIntervalSeconds": 5, "EcsMetricsDriver": "off"}, world=roomy) as stack:
         autoscaling, sns = stack.client("autoscaling"), stack.client("sns")
         autoscaling.put_lifecycle_hook(
             LifecycleHookName=drain.HOOK,
