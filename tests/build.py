@@ -96,7 +96,7 @@ def cargo_build(folder: Path, run: Path, register: Register, say: Callable[[str]
     for function in LARGEST:
         binary = folder / function / "bootstrap"
         binary.parent.mkdir(parents=True, exist_ok=True)
-        strip = ["strip", "--strip-debug", "-o", binary, DEBUG / crate(function)]  # half of it, and of what is uploaded
+        strip = ["strip", "-o", binary, DEBUG / crate(function)]  # less to be uploaded
         register(Child(strip, environment, run / "strip.log", ROOT)).result(BUILD_SECONDS)
         template = template.replace(f"CodeUri: crates/{crate(function)}\n", f"CodeUri: {function}\n")
     for path in re.findall(r"DefinitionUri: (.+)", template):

@@ -50,4 +50,4 @@ def test_a_function_is_there_and_can_be_run(unoptimised: Path, function: str) ->
     binary = unoptimised / function / "bootstrap"
     assert binary.stat().st_mode & 0o111 == 0o111
     whole = (build.DEBUG / build.crate(function)).stat().st_size
-    assert 0 < binary.stat().st_size < whole, "without debug information"
+    assert 0 < binary.stat().st_size < whole, "without symbols"

@@ -121,8 +121,9 @@ def test_the_fake_tells_its_options() -> None:
 
 @pytest.mark.parametrize("command", [c for c in said() if c.startswith("cargo run -p simulation")])
 def test_the_simulation_takes_its_options(command: str) -> None:
-    """Built already, as the fake is."""
-    done(command.replace("cargo run -p simulation --", str(DEBUG / "simulate")), clean_environment())
+    """Built already, as the fake is. Some worlds show that as well as a thousand."""
+    fewer = re.sub(r"(--seeds) \d+", r"\1 20", command)
+    done(fewer.replace("cargo run -p simulation --", str(DEBUG / "simulate")), clean_environment())
 
 
 @pytest.mark.parametrize("command", sorted({c for c in said() if kind(c) == "cargo test"}))
