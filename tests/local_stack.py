@@ -235,7 +235,7 @@ def deploy(stack: Stack, built: Path, parameters: Mapping[str, object], register
     """`sam deploy` as on AWS, with every choice spelled out, so that nobody's samconfig.toml plays a part."""
     stack.client("s3").create_bucket(Bucket=ARTIFACTS)
     overrides = {"Architecture": architecture(), **parameters}
-    command = ["sam", "deploy", "--template-file", built / "template.yaml"]
+    command = ["sam", "deploy", "--template-file", built / "template.json"]
     command += ["--config-file", stack.logs / "empty.toml", "--stack-name", STACK_NAME, "--s3-bucket", ARTIFACTS]
     command += ["--region", stack.environment["AWS_REGION"], "--capabilities", "CAPABILITY_IAM"]
     command += ["--language-extensions", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ def with_paths(template: Path) -> tuple[dict[str, Any], dict[str, Path]]:
 
 @pytest.fixture(scope="module")
 def unoptimised(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of such a build."""
+    """The folder of such a build, packed."""
     folder, run = tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("run")
     with children() as register:
         build.cargo_build(folder, run, register, print)
+        build.pack(folder, run, register)
     return folder
 
 
@@ -51,3 +53,16 @@ def test_a_function_is_there_and_can_be_run(unoptimised: Path, function: str) ->
     assert binary.stat().st_mode & 0o111 == 0o111
     whole = (build.DEBUG / build.crate(function)).stat().st_size
     assert 0 < binary.stat().st_size < whole, "without symbols"
+
+
+def test_what_is_packed_is_the_same(unoptimised: Path) -> None:
+    template, paths = with_paths(unoptimised / "template.yaml")
+    packed, found = with_paths(unoptimised / "template.json")
+    assert packed == template
+    archives = {function: unoptimised / f"{function}.zip" for function in build.LARGEST}
+    assert found == {**paths, **archives}
+    for function, file in archives.items():
+        with zipfile.ZipFile(file) as archive:
+            (entry,) = archive.infolist()
+            assert (entry.filename, entry.external_attr >> 16) == ("bootstrap", 0o100755)
+            assert archive.read(entry) == (unoptimised / function / "bootstrap").read_bytes()

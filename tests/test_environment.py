@@ -33,3 +33,9 @@ def test_nothing_of_the_shells_aws_is_left(name: str, monkeypatch: pytest.Monkey
 def test_the_path_survives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/a/b")
     assert clean_environment()["PATH"].endswith("/a/b")
+
+
+def test_python_keeps_its_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is measured of a Python program would have its compilation in it."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert "PYTHONDONTWRITEBYTECODE" not in clean_environment()
