@@ -31,7 +31,7 @@ def main(folder: Path) -> None:
     """Packs a build."""
     template = yaml_parse((folder / "template.yaml").read_text())
     for name, resource in template["Resources"].items():
-        if resource.get("Type") == "AWS::Serverless::Function":
+        if not name.startswith("Fn::") and resource["Type"] == "AWS::Serverless::Function":
             archive(folder / name / "bootstrap", folder / f"{name}.zip")
             resource["Properties"]["CodeUri"] = f"{name}.zip"
     (folder / "template.json").write_text(json.dumps(template))
