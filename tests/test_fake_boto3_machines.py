@@ -88,8 +88,8 @@ def describe_whole(w: Machines) -> bool:
 
 
 def describe_pages(w: Machines) -> bool:
-    for _ in range(6):
-        w.launch()
+    for _ in range(3):  # of five that may be launched at once
+        w.launch(MinCount=4, MaxCount=4)
     pages = w.ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 5})
     seen = [i["InstanceId"] for page in pages for r in page["Reservations"] for i in r["Instances"]]
     return sorted(seen) == sorted(i["InstanceId"] for i in w.describe()) and len(seen) == len(set(seen)) == 17
