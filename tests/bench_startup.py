@@ -44,7 +44,7 @@ invocation. *CPU* is the function's alone. *Memory* is the most that was residen
 
 *Over TLS* is the first invocation with an `https` endpoint, whose chain is like AWS's (RSA, an intermediate, TLS 1.3):
 it makes a connection for each service, and checks the certificates. *Certificates* are those of the authorities, which
-another thread reads beside the start: what a start takes less CPU with one of them in the file instead of this machine's.
+another thread reads beside the start: how much less CPU that takes with one of them in the file, not this machine's.
 """
 Results = dict[Contestant, list[Start]]
 
@@ -138,7 +138,7 @@ def goals(results: Results, tls: Results, built: Path) -> str:
     rows = []
     for name, resource in {one.function.crate: one.function.resource for one in results if one.side == OURS}.items():
         start, other = poll[OURS][name].median, poll[THEIRS][name].median
-        binary, zipped = sizes(built / resource / "bootstrap")
+        binary, zipped = sizes(built, resource)
         limit = ZIPPED_MB.get(resource, ZIPPED_MB_OTHERS)
         rows += [
             [f"{name}: start", *goal(start, POLL_MS, "ms")],

@@ -14,14 +14,13 @@ OWN = LOCAL / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
 
 # What could point a client, the emulator or SAM somewhere else, or give it somebody's credentials.
 FOREIGN_PREFIXES = ("AWS_", "SAM_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_")
+# With this, every Python program compiles all that it imports, every time: seconds, in whatever is measured.
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a variable of the caller's is kept away from what runs locally.
-
-    Not to keep bytecode would have each Python program compile all that it imports: seconds, in whatever is measured.
-    """
-    return name.upper().startswith(FOREIGN_PREFIXES) or name.upper().endswith("_PROXY") or name == "PYTHONDONTWRITEBYTECODE"
+    """Whether a variable of the caller's is kept away from what runs locally."""
+    return name.upper().startswith(FOREIGN_PREFIXES) or name.upper().endswith("_PROXY") or name == NO_BYTECODE
 
 
 def clean_environment() -> dict[str, str]:

@@ -19,9 +19,10 @@ from environment import DEBUG, LOCAL, ROOT, clean_environment
 from processes import Child, Failed, Register, children
 from runtime_api import SETTINGS, RuntimeApi
 
-# Millions of instructions on x86_64, of the main thread. Of a function, as it is deployed, from its first to its first poll for
-# an event: a cold start is billed. Beside it another thread reads the machine's certificates, which are others elsewhere. Of the
-# examples, unoptimised: a thousand drains, each in six states; the tags of a thousand instances, ten times.
+# Millions of instructions on x86_64, of the main thread. Of a function, as it is deployed, from its first to its first
+# poll for an event: a cold start is billed. Beside it another thread reads the machine's certificates, which are others
+# elsewhere. Of the examples, unoptimised: a thousand drains, each in six states; the tags of a thousand instances, ten
+# times.
 START = {"EcsDrainer": 3.37, "SpotInterruption": 3.31, "TagPolicy": 4.42, "EcsMetrics": 3.39, "SmokeTest": 3.36}
 DECIDE = {"decide-drains": 42.8, "decide-tags": 136.7}
 TOLERANCE = 0.10

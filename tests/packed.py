@@ -1,9 +1,9 @@
-"""Does once what `sam deploy` would do for each stack: archives of the functions, and a template that is read in no time.
+"""Does once what `sam deploy` would do for each stack: makes archives of the functions, and reads YAML, which is slow.
 
     .venv/sam/bin/python tests/packed.py .local/build
 
-Writes template.json beside the template.yaml of a build. SAM reads it seven times for a deployment, and YAML for half a
-second each. Run with SAM's own Python, which knows CloudFormation's short forms; `build.py` does.
+Writes template.json beside the template.yaml of a build; SAM reads it several times for a deployment. Run with SAM's own
+Python, which knows CloudFormation's short forms; `build.py` does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EXECUTABLE = 0o100755 << 16
 
 
 def archive(binary: Path, file: Path) -> None:
-    """What Lambda takes: a file that may be run. Its date is always the same, so that the same code has the same archive."""
+    """What Lambda takes: a file that may be run. Its date never changes: the same code makes the same archive."""
     entry = zipfile.ZipInfo(binary.name)
     entry.external_attr = EXECUTABLE
     entry.compress_type = zipfile.ZIP_DEFLATED

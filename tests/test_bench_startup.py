@@ -146,6 +146,7 @@ def test_the_report_says_what_is_missed(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(bench_startup, "bars", lambda *_, **__: "")
     (tmp_path / "TagPolicy").mkdir()
     (tmp_path / "TagPolicy" / "bootstrap").write_bytes(bytes(1_000_000))
+    (tmp_path / "TagPolicy.zip").write_bytes(bytes(900_000))
     tag_policy = Function("tag-policy", "TagPolicy", dict)
     ours, theirs = Contestant(OURS, tag_policy, ("x",)), Contestant(THEIRS, tag_policy, ("x",))
     empty = Contestant("empty", NOTHING, ("x",))
@@ -159,7 +160,7 @@ def test_the_report_says_what_is_missed(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "| tag-policy: start | ≤ 5 ms | 4 ms | met |",
         "| tag-policy: times faster to start than boto3 | ≥ 50× | 25× | **missed** |",
         "| tag-policy: memory | ≤ 10 MB | 11 MB | **missed** |",
-        "| tag-policy: zipped, of 1.0 MB | ≤ 3 MB | 0.0011 MB | met |",
+        "| tag-policy: zipped, of 1.0 MB | ≤ 3 MB | 0.900 MB | met |",
     ):
         assert line in text
     assert "| tag-policy, ours | 4 | 3 | 2 | 11 |" in tables(measured)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from environment import clean_environment
+from environment import NO_BYTECODE, clean_environment
 
 HOSTILE = {
     "AWS_PROFILE": "prod",
@@ -36,6 +36,5 @@ def test_the_path_survives(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_python_keeps_its_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is measured of a Python program would have its compilation in it."""
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    assert "PYTHONDONTWRITEBYTECODE" not in clean_environment()
+    monkeypatch.setenv(NO_BYTECODE, "1")
+    assert NO_BYTECODE not in clean_environment()

@@ -19,7 +19,7 @@ use aws_smithy_runtime_api::client::http::{
 /// most), ride out some seconds of throttling; what lasts longer is left to the next delivery.
 pub const ATTEMPTS: u32 = 4;
 
-/// Time allowed for a connection: what the SDK's newest defaults allow.
+/// Time allowed for a connection, whatever a client's own configuration says: what the SDK's newest defaults allow.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
 
 /// Time allowed for one attempt. The SDK has none of its own (its newest defaults set only a connect
@@ -39,7 +39,6 @@ pub fn retries() -> RetryConfig {
 #[must_use]
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(OPERATION_TIMEOUT)
         .build()
@@ -49,15 +48,17 @@ pub fn timeouts() -> TimeoutConfig {
 ///
 /// Each client would make two of its own, one to see that it can and one for its first call, and take the machine's some 140
 /// authorities into both.
-static CONNECTOR: LazyLock<SharedHttpConnector> = LazyLock::new(|| {
+static CONNECTOR: LazyLock<SharedHttpConnector> = LazyLock::new(|| connector(ProxyConfig::from_env()));
+
+fn connector(proxy: ProxyConfig) -> SharedHttpConnector {
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
     let connector = Connector::builder()
         .connector_settings(settings)
-        .proxy_config(ProxyConfig::from_env())
+        .proxy_config(proxy)
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .build();
     SharedHttpConnector::new(connector)
-});
+}
 
 /// What all clients make their calls with.
 ///
@@ -88,7 +89,32 @@ pub async fn load(function: &'static str) -> SdkConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+    use std::net::TcpStream;
+
+    use aws_smithy_runtime_api::client::http::HttpConnector;
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+    use tokio::net::TcpSocket;
+    use tokio::time::{Instant, timeout};
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_not_made_is_given_up() -> Result<(), Box<dyn Error>> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind("127.0.0.1:0".parse()?)?;
+        let listener = socket.listen(1)?;
+        let address = listener.local_addr()?;
+        // Linux keeps one more than it was asked to, and then answers nobody.
+        let _full = [TcpStream::connect(address)?, TcpStream::connect(address)?];
+
+        let began = Instant::now();
+        let call = connector(ProxyConfig::disabled()).call(HttpRequest::get(format!("http://{address}/"))?);
+        let answer = timeout(CONNECT_TIMEOUT * 2, call).await?;
+        assert!(answer.is_err_and(|error| error.is_timeout()));
+        assert_eq!(began.elapsed().as_millis(), CONNECT_TIMEOUT.as_millis());
+        Ok(())
+    }
 
     #[test]
     fn every_client_gets_the_same_patience() {
@@ -96,7 +122,6 @@ mod tests {
         for (name, found, expected) in [
             ("an attempt", timeouts.operation_attempt_timeout(), Some(ATTEMPT_TIMEOUT)),
             ("a call with all its attempts", timeouts.operation_timeout(), Some(OPERATION_TIMEOUT)),
-            ("a connection", timeouts.connect_timeout(), Some(CONNECT_TIMEOUT)),
         ] {
             assert_eq!(found, expected, "{name}");
         }
