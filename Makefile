@@ -17,7 +17,7 @@ FUNCTIONS := $(shell sed -n 's|^ *CodeUri: crates/||p' template.yaml)
 .DEFAULT_GOAL := help
 SEEDS ?= 100000
 
-.PHONY: help demo simulate test test-rust test-report test-python bench bench-startup bench-drain bench-tags bench-metrics fuzz check format lint dependencies features template scan size guard rust \
+.PHONY: help demo simulate test test-beside test-rust test-report test-python test-outside test-permissions bench bench-startup bench-drain bench-tags bench-metrics fuzz check format lint dependencies features template scan size guard rust \
         sbom build deploy publish release-notes costs permissions venvs requirements clean
 
 help: ## list the targets
@@ -26,14 +26,24 @@ help: ## list the targets
 demo: venvs rust ## all four functions at work before your eyes (the first time compiles for minutes)
 	@$(JUDGE)/python tests/demo.py $(DEMO)
 
-test: test-rust test-python ## all tests
+# The crates' tests take what the stacks leave of the processors: those wait most of their time, and are timed.
+test: venvs .venv/bench/stamp .venv/custodian/stamp rust ## all tests
+	@$(MAKE) --no-print-directory --jobs=2 test-beside test-outside
+	@$(MAKE) --no-print-directory test-permissions
+
+test-beside:
+	@unset MAKEFLAGS MFLAGS; began=$$(date +%s); echo "tests of the crates: beside the others, into target/test-rust.log"; \
+	nice -n 19 sh -c '$(TEST_CRATES)' > target/test-rust.log 2>&1 || { cat target/test-rust.log; exit 1; }; \
+	grep -E '^(a drain of|tag policy:|spot interruption:)' target/test-rust.log; \
+	passed=$$(awk '/^test result: ok/ { passed += $$4 } END { print passed }' target/test-rust.log); \
+	echo "$$passed tests of the crates passed, $$(($$(date +%s) - began)) s"
 
 # What the functions call is written down for tests/test_permissions.py, which runs their tests by itself otherwise.
+TEST_CRATES = rm -rf target/calls && RECORD_CALLS=$(CURDIR)/target/calls cargo test --workspace --locked -- --show-output && \
+  touch target/calls/complete
+
 test-rust: ## tests of the crates, in virtual time
-	@rm -rf target/calls
-	RECORD_CALLS=$(CURDIR)/target/calls cargo test --workspace --locked
-	@touch target/calls/complete
-	@cargo test --workspace --locked --quiet --test drains --test runs --test notices calls -- --nocapture | grep -oE '(a drain of|tag policy:|spot interruption:)[^{]*'
+	$(TEST_CRATES)
 
 test-report: .venv/nextest/stamp ## the same tests of the crates with a report for machines, target/nextest/ci/junit.xml
 	@rm -rf target/calls
@@ -41,11 +51,17 @@ test-report: .venv/nextest/stamp ## the same tests of the crates with a report f
 	@touch target/calls/complete
 
 # Processes that test from outside, each with a stack of its own.
-STACKS ?= 4
+STACKS ?= 6
 
-# Stacks wait most of their time, so some are there side by side; permissions are judged by what was called on all of them.
-test-python: venvs .venv/bench/stamp .venv/custodian/stamp rust ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE.xml for machines
+test-python: ## tests from outside: the deployed stack, the sample events, the fake; REPORT=FILE.xml for machines
+	@$(MAKE) --no-print-directory test-outside
+	@$(MAKE) --no-print-directory test-permissions
+
+test-outside: venvs .venv/bench/stamp .venv/custodian/stamp rust
 	$(JUDGE)/python -m pytest tests --ignore tests/test_permissions.py --numprocesses $(STACKS) --dist loadscope --no-loadscope-reorder $(if $(REPORT),--junitxml=$(REPORT))
+
+# Judged by what was called on all stacks, and in the crates' tests.
+test-permissions: .venv/judge/stamp rust
 	$(JUDGE)/python -m pytest tests/test_permissions.py --after-all $(if $(REPORT),--junitxml=$(REPORT:.xml=-permissions.xml))
 
 bench: bench-startup bench-drain bench-tags bench-metrics ## all of these; docs/benchmarks.md has what they print
@@ -151,8 +167,8 @@ release-notes: venvs ## what CHANGELOG.md says of the version in Cargo.toml
 	@$(JUDGE)/python tests/release.py notes
 
 costs: ## docs/costs.md and docs/ecs-metrics-costs.md, as the program prints them
-	cargo run --quiet --locked -p costs -- --all --format markdown > docs/costs.md
-	cargo run --quiet --locked -p costs -- metrics --all --format markdown > docs/ecs-metrics-costs.md
+	cargo run --quiet --locked --bin costs -- --all --format markdown > docs/costs.md
+	cargo run --quiet --locked --bin costs -- metrics --all --format markdown > docs/ecs-metrics-costs.md
 
 permissions: venvs ## the table in docs/security.md: who may do what
 	$(JUDGE)/python tests/permission_table.py

@@ -14,13 +14,17 @@ OWN = LOCAL / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
 
 # What could point a client, the emulator or SAM somewhere else, or give it somebody's credentials.
 FOREIGN_PREFIXES = ("AWS_", "SAM_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_")
-# With this, every Python program compiles all that it imports, every time: seconds, in whatever is measured.
-NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+FOREIGN = (
+    # What a `make` around the tests says to one of theirs, which is none of its own.
+    *("MAKEFLAGS", "MFLAGS"),
+    # With this, every Python program compiles all that it imports, every time: seconds, in whatever is measured.
+    "PYTHONDONTWRITEBYTECODE",
+)
 
 
 def is_foreign(name: str) -> bool:
     """Whether a variable of the caller's is kept away from what runs locally."""
-    return name.upper().startswith(FOREIGN_PREFIXES) or name.upper().endswith("_PROXY") or name == NO_BYTECODE
+    return name.upper().startswith(FOREIGN_PREFIXES) or name.upper().endswith("_PROXY") or name in FOREIGN
 
 
 def clean_environment() -> dict[str, str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError
-from moto.ec2.utils import generate_instance_identity_document
 
 from conftest import Clients
 from environment import ROOT, clean_environment, client_settings
@@ -40,6 +39,9 @@ def moto_server(run: Path) -> Iterator[Clients]:
 
 def furnish(clients: Clients) -> str:
     """Makes the world and a topic; the topic's ARN."""
+    # Half of what this module would take to import, in each process that collects the tests.
+    from moto.ec2.utils import generate_instance_identity_document
+
     ec2, ecs, asg = clients("ec2"), clients("ecs"), clients("autoscaling")
     image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     asg.create_launch_configuration(LaunchConfigurationName="ecs", ImageId=image, InstanceType="m6g.xlarge")

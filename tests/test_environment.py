@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from environment import NO_BYTECODE, clean_environment
+from environment import FOREIGN, clean_environment
 
 HOSTILE = {
     "AWS_PROFILE": "prod",
@@ -35,6 +35,7 @@ def test_the_path_survives(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clean_environment()["PATH"].endswith("/a/b")
 
 
-def test_python_keeps_its_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(NO_BYTECODE, "1")
-    assert NO_BYTECODE not in clean_environment()
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_tells_other_programs_something_is_left_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "1")
+    assert name not in clean_environment()

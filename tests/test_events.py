@@ -36,7 +36,7 @@ def invoke() -> Iterator[list[str]]:
         environment = clean_environment() | {name: fake for name in endpoints}
         environment |= {"DRAIN_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:drain", "SETTLE_SECONDS": "0"}
         address = ["--invoke-address", "127.0.0.1", "--invoke-port", str(free_port())]
-        watch = ["cargo", "lambda", "watch", "-p", FUNCTION, "--ignore-changes", *address]
+        watch = ["cargo", "lambda", "watch", "--ignore-changes", *address]
         watching = register(Child(watch, environment, run / "cargo-lambda-watch.log", ROOT))
         command = ["cargo", "lambda", "invoke", FUNCTION, *address]
 

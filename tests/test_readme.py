@@ -29,16 +29,16 @@ ELSEWHERE = {
     "export AWS_ENDPOINT_URL": "test_events.py sets the same",
     "export DRAIN_TOPIC_ARN": "test_events.py sets the same",
     "target/debug/aws-fake --scenario demo": "local_stack.py starts it for every test",
-    "cargo lambda watch -p ecs-drainer": "test_events.py",
+    "cargo lambda watch": "test_events.py",
     "cargo lambda invoke": "test_events.py, with every sample event",
-    r"cargo test -p [a-z-]+$": "make test runs all of it",
+    "cargo test --test [a-z]+$": "make test runs all of it",
     "aws cloudformation deploy --stack-name fleetkeeper-pipeline": "test_pipeline.py, as far as an emulator knows it",
     "aws cloudformation deploy --stack-name fleetkeeper-key": "test_encryption.py",
     "aws cloudformation deploy --stack-name fleetkeeper-(central|accounts)": "test_multi_account.py",
     "aws cloudformation describe-stacks": "test_deployed.py",
     "aws lambda invoke --function-name fleetkeeper-(tag-policy|ecs-metrics)": "test_tag_policy.py and test_ecs_metrics.py",
     "aws lambda invoke --function-name fleetkeeper-smoke-test": "test_smoke.py sends the same: the option is of AWS CLI 2",
-    "cargo run -p tag-policy-rules": "test_tag_policy.py",
+    "cargo run --bin tag-policy-rules": "test_tag_policy.py",
     ".venv/judge/bin/python -m pytest tests/test_tag_policy.py$": "make test runs all of it",
     "aws sns subscribe": "test_spot.py",
     "aws autoscaling (describe-auto-scaling-instances|delete-lifecycle-hook)": "test_uninstall.py, in moto",
@@ -118,11 +118,11 @@ def test_the_fake_tells_its_options() -> None:
     assert "--scenario" in answer
 
 
-@pytest.mark.parametrize("command", [c for c in said() if c.startswith("cargo run -p simulation")])
+@pytest.mark.parametrize("command", [c for c in said() if c.startswith("cargo run --bin simulate")])
 def test_the_simulation_takes_its_options(command: str) -> None:
     """Built already, as the fake is. Some worlds show that as well as a thousand."""
     fewer = re.sub(r"(--seeds) \d+", r"\1 20", command)
-    done(fewer.replace("cargo run -p simulation --", str(DEBUG / "simulate")), clean_environment())
+    done(fewer.replace("cargo run --bin simulate --", str(DEBUG / "simulate")), clean_environment())
 
 
 @pytest.mark.parametrize("command", sorted({c for c in said() if kind(c) == "cargo test"}))

@@ -93,7 +93,7 @@ def inventory(stack: Stack) -> dict[str, set[str]]:
 @pytest.fixture(scope="module")
 def left() -> Iterator[tuple[Stack, dict[str, set[str]]]]:
     """A stack that was used, and what is left of it once it is deleted."""
-    with local_stack(PARAMETERS) as stack:
+    with local_stack(PARAMETERS, yaml=True) as stack:
         used(stack)
         made = stack.resources()
         there = inventory(stack)

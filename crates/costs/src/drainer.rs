@@ -11,7 +11,7 @@ use crate::{HOURS, MINUTES, prices};
 pub const DELIVERY: u32 = 1;
 /// Seconds by which ECS may be late (`SETTLE_SECONDS`): a drain that ends before its second pass waits twice for so long, any
 /// other once at the most. Drains of 300 s, an hour and a day ran for 5.3, 7.2 and 46.8 s at the most with the calls' time being
-/// 0.02 s: `cargo test --workspace --test drains calls -- --nocapture`.
+/// 0.02 s: `cargo test --test drains calls -- --nocapture`.
 pub const SETTLE: u32 = 5;
 /// Invocations besides those by passes and tasks: the first pass, the continuation that comes after the end, and EC2's event that
 /// the instance is terminated.

@@ -109,5 +109,5 @@ fn one(seed: u64, blinder: Option<Blinder>) -> Ran {
 #[must_use]
 pub fn command(seed: u64, blinder: Option<Blinder>) -> String {
     let blind = blinder.map(|blinder| format!(" --blind {}", blinder.name()));
-    format!("cargo run -p simulation -- --seed {seed}{}", blind.unwrap_or_default())
+    format!("cargo run --bin simulate -- --seed {seed}{}", blind.unwrap_or_default())
 }

@@ -12,7 +12,7 @@ use crate::prices;
 use crate::show::{Block, Grid, dollars, number};
 
 /// The command that writes the page of the documentation.
-pub const COMMAND: &str = "cargo run -p costs -- metrics --all --format markdown > docs/ecs-metrics-costs.md";
+pub const COMMAND: &str = "cargo run --bin costs -- metrics --all --format markdown > docs/ecs-metrics-costs.md";
 
 /// Clusters and periods that the documentation shows.
 const CLUSTERS: [u32; 3] = [1, 100, 1_000];
@@ -39,7 +39,7 @@ pub fn all(settings: &Settings, free_tier: bool) -> Vec<Block> {
         Block::Text("This page is what a program prints. To write it anew:".to_owned()),
         Block::Command(COMMAND.to_owned()),
         Block::Text(
-            "`cargo run -p costs -- metrics --clusters 20 --period 10 --sink flush` prints one deployment item by item; \
+            "`cargo run --bin costs -- metrics --clusters 20 --period 10 --sink flush` prints one deployment item by item; \
              `--help` says what else it can be told."
                 .to_owned(),
         ),

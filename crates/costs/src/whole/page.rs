@@ -10,7 +10,7 @@ use crate::show::{Block, Grid, NUMBER, dollars, number};
 use crate::{drainer, metrics, spot, tags};
 
 /// The command that writes the page of the documentation.
-pub const COMMAND: &str = "cargo run -p costs -- --all --format markdown > docs/costs.md";
+pub const COMMAND: &str = "cargo run --bin costs -- --all --format markdown > docs/costs.md";
 
 /// One deployment, item by item.
 #[must_use]
@@ -33,7 +33,7 @@ pub fn all(settings: &Settings, free_tier: bool) -> Vec<Block> {
         Block::Text("This page is what a program prints. To write it anew:".to_owned()),
         Block::Command(COMMAND.to_owned()),
         Block::Text(
-            "`cargo run -p costs -- --clusters 20 --drains 500` prints one deployment item by item, and one function alone with \
+            "`cargo run --bin costs -- --clusters 20 --drains 500` prints one deployment item by item, and one function alone with \
              `metrics`, `drainer`, `tags` or `spot`; `--help` says what else it can be told."
                 .to_owned(),
         ),
