@@ -9,6 +9,7 @@ Run with SAM's own Python; tests call `transformed`.
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from environment import REGION, ROOT, clean_environment
+from environment import LOCAL, REGION, ROOT, clean_environment
 
 PSEUDO = {
     "AWS::AccountId": "123456789012",
@@ -35,12 +36,24 @@ Template = dict[str, Any]
 
 @functools.cache
 def rendered(template: str, choices: str) -> str:
-    """The template after its transforms, once for each choice of parameters; as JSON, by SAM's own Python."""
-    python = ROOT / ".venv" / "sam" / "bin" / "python"
-    command = [python, __file__, ROOT / template, choices]
-    answer = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=300, check=False)
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
+    """The template after its transforms, once for each choice of parameters; as JSON, by SAM's own Python.
+
+    Kept beside the builds, by all that it depends on: that takes a second a choice.
+    """
+    sources = (ROOT / template, Path(__file__), ROOT / "tests" / "requirements" / "sam.txt")
+    told = hashlib.sha256(b"\0".join([choices.encode(), *(source.read_bytes() for source in sources)]))
+    kept = LOCAL / "transformed" / f"{told.hexdigest()}.json"
+    if not kept.exists():
+        python = ROOT / ".venv" / "sam" / "bin" / "python"
+        command = [python, __file__, ROOT / template, choices]
+        environment = clean_environment()
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert answer.returncode == 0, answer.stderr
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        written = kept.with_suffix(f".{os.getpid()}")
+        written.write_text(answer.stdout)
+        written.rename(kept)  # whole, since other processes look for it
+    return kept.read_text()
 
 
 def transformed_each(choices: Sequence[Mapping[str, str]], template: str = "template.yaml") -> list[Template]:

@@ -36,3 +36,7 @@ mod timeline;
 mod wiring;
 
 pub use blinders::Blinder;
+
+/// The SDK allocates for most of what it does: a world takes an eighth fewer instructions than with the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -12,7 +12,8 @@ use crate::prices;
 use crate::show::{Block, Grid, dollars, number};
 
 /// The command that writes the page of the documentation.
-pub const COMMAND: &str = "cargo run --bin costs -- metrics --all --format markdown > docs/ecs-metrics-costs.md";
+pub const COMMAND: &str =
+    "cargo run --bin costs -- metrics --all --format markdown > docs/ecs-metrics-costs.md";
 
 /// Clusters and periods that the documentation shows.
 const CLUSTERS: [u32; 3] = [1, 100, 1_000];
