@@ -17,8 +17,9 @@ FUNCTIONS := $(shell sed -n 's|^ *CodeUri: crates/||p' template.yaml)
 .DEFAULT_GOAL := help
 SEEDS ?= 100000
 
-.PHONY: help demo simulate test test-beside test-rust test-report test-python test-outside test-permissions bench bench-startup bench-drain bench-tags bench-metrics fuzz check format lint dependencies features template scan size guard rust \
-        sbom build deploy publish release-notes costs permissions venvs requirements clean
+.PHONY: help demo simulate test test-beside test-rust test-report test-python test-outside test-permissions \
+        bench bench-startup bench-drain bench-tags bench-metrics fuzz check format lint dependencies features template scan size \
+        guard rust sbom build deploy publish release-notes costs permissions venvs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,29 +27,30 @@ help: ## list the targets
 demo: venvs rust ## all four functions at work before your eyes (the first time compiles for minutes)
 	@$(JUDGE)/python tests/demo.py $(DEMO)
 
-# The crates' tests take what the stacks leave of the processors: those wait most of their time, and are timed.
+# Stacks wait most of their time, and their tests have deadlines: the crates' tests get what they leave of the processors.
 test: venvs .venv/bench/stamp .venv/custodian/stamp rust ## all tests
 	@$(MAKE) --no-print-directory --jobs=2 test-beside test-outside
 	@$(MAKE) --no-print-directory test-permissions
 
+# Without this make's job server, which cargo would look for in vain.
 test-beside:
-	@unset MAKEFLAGS MFLAGS; began=$$(date +%s); echo "tests of the crates: beside the others, into target/test-rust.log"; \
-	nice -n 19 sh -c '$(TEST_CRATES)' > target/test-rust.log 2>&1 || { cat target/test-rust.log; exit 1; }; \
-	grep -E '^(a drain of|tag policy:|spot interruption:)' target/test-rust.log; \
+	@unset MAKEFLAGS MFLAGS; mkdir -p target; began=$$(date +%s); \
+	echo "tests of the crates: beside the others, into target/test-rust.log"; \
+	nice -n 19 sh -c '$(call RECORDED,$(TEST_CRATES) -- --show-output)' > target/test-rust.log 2>&1 || \
+	  { echo "tests of the crates: FAILED; target/test-rust.log ends:"; tail -n 60 target/test-rust.log; exit 1; }; \
+	grep -oE '^(a drain of|tag policy:|spot interruption:)[^{]*' target/test-rust.log; \
 	passed=$$(awk '/^test result: ok/ { passed += $$4 } END { print passed }' target/test-rust.log); \
 	echo "$$passed tests of the crates passed, $$(($$(date +%s) - began)) s"
 
 # What the functions call is written down for tests/test_permissions.py, which runs their tests by itself otherwise.
-TEST_CRATES = rm -rf target/calls && RECORD_CALLS=$(CURDIR)/target/calls cargo test --workspace --locked -- --show-output && \
-  touch target/calls/complete
+RECORDED = rm -rf target/calls && RECORD_CALLS=$(CURDIR)/target/calls $(1) && touch target/calls/complete
+TEST_CRATES = cargo test --workspace --locked
 
 test-rust: ## tests of the crates, in virtual time
-	$(TEST_CRATES)
+	$(call RECORDED,$(TEST_CRATES))
 
 test-report: .venv/nextest/stamp ## the same tests of the crates with a report for machines, target/nextest/ci/junit.xml
-	@rm -rf target/calls
-	RECORD_CALLS=$(CURDIR)/target/calls PATH="$(CURDIR)/.venv/nextest/bin:$$PATH" cargo nextest run --workspace --locked --profile ci
-	@touch target/calls/complete
+	$(call RECORDED,PATH="$(CURDIR)/.venv/nextest/bin:$$PATH" cargo nextest run --workspace --locked --profile ci)
 
 # Processes that test from outside, each with a stack of its own.
 STACKS ?= 6
@@ -61,7 +63,7 @@ test-outside: venvs .venv/bench/stamp .venv/custodian/stamp rust
 	$(JUDGE)/python -m pytest tests --ignore tests/test_permissions.py --numprocesses $(STACKS) --dist loadscope --no-loadscope-reorder $(if $(REPORT),--junitxml=$(REPORT))
 
 # Judged by what was called on all stacks, and in the crates' tests.
-test-permissions: .venv/judge/stamp rust
+test-permissions: venvs rust
 	$(JUDGE)/python -m pytest tests/test_permissions.py --after-all $(if $(REPORT),--junitxml=$(REPORT:.xml=-permissions.xml))
 
 bench: bench-startup bench-drain bench-tags bench-metrics ## all of these; docs/benchmarks.md has what they print
@@ -93,8 +95,9 @@ check: format lint dependencies template scan size guard features ## everything 
 format: ## is it formatted?
 	cargo fmt --all --check
 
-lint: ## clippy; warnings are errors
+lint: .venv/judge/stamp ## clippy, and ruff for names that are not there; warnings are errors
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(JUDGE)/ruff check --quiet --no-cache --isolated --select E9,F,PLE tests examples
 
 # Without the advisories, which would have to be fetched.
 dependencies: $(DENY) ## licenses, banned crates and sources, by cargo-deny

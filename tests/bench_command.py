@@ -16,7 +16,7 @@ from processes import Failed, children
 def command_line(what: str | None) -> argparse.ArgumentParser:
     """With what every bench can be told; `what` is its module's documentation."""
     parser = argparse.ArgumentParser(description=(what or "").split("\n", 1)[0])
-    binaries = "folder of other binaries than `make size` builds, as it leaves them: another commit's, for instance"
+    binaries = "a folder of functions and archives as `make size` leaves it, of another commit for instance"
     parser.add_argument("--built", type=Path, help=binaries)
     parser.add_argument("--page", type=Path, default=report.PAGE, help="written instead; its charts go beside it")
     return parser

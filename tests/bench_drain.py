@@ -16,6 +16,7 @@ from bench_command import asked, bench, command_line, folder
 from bench_drain_lines import Queues
 from bench_drain_run import Case, Drainer, Outcome, boto3_drainer, clock_library, run
 from bench_report import RUNS, Cell, Spread, bars, spread, table, versions
+from processes import Failed
 
 INSTANCES = (50, 500, 5_000)
 SECONDS = (300, 3_600)
@@ -28,10 +29,10 @@ COLUMNS = ("last task stops after", "", "calls", "× calls", "invocations", "run
 EARLY_COLUMNS = ("", "calls", "invocations", "tasks that had not stopped when the hook was completed", "delay s")
 HOW = """\
 One instance with ten tasks leaves a cluster, and they end at any time until the last one does; the hook waits for the
-drainer. *Calls* are the function's own: what SNS, SQS and Lambda do for it is not among them. *Running* is the time of
-all invocations together, which is what Lambda bills for; *delay* is from the end of the last task to the completed
-hook; *CPU* is that of the function's process from its first event to its last, without its start. × is how many times
-as much as `ecs-drainer`.
+drainer. *Calls* are the function's own: what SNS, SQS and Lambda do for it is not among them. *Running* is the time
+that calls and sleeps take all invocations together; Lambda bills for that, and for CPU and starts besides. *Delay* is
+from the end of the last task to the completed hook; *CPU* is that of the function's process from its first event to
+its last, without its start. × is how many times as much as `ecs-drainer`.
 
 The two others are functions of our own, in boto3 under AWS's `awslambdaric`, that do what is published, at their best:
 
@@ -154,9 +155,11 @@ def rows(case: Case, results: Results) -> list[list[Cell]]:
 def page(measured: Mapping[Case, Results], early: Results) -> str:
     """The block of docs/benchmarks.md."""
     text = table(COLUMNS, (row for case, results in measured.items() for row in rows(case, results)))
-    if any(len(drains.outcomes) == 1 for results in measured.values() for drains in results.values()):
+    seeds = {len(drains.outcomes) for results in measured.values() for drains in results.values()}
+    if 1 in seeds:
         text += (
-            f"\nA row without quartiles ran once: it is of more than {LONG:,} calls, most of them in equal passes.\n"
+            f"\nA row without quartiles ran once: it is of more than {LONG:,} calls, most of them in equal passes. All\n"
+            f"others have {max(seeds)} seeds.\n"
         )
     for name, title, unit, value in (
         ("drain-calls", "Calls per drain", "calls", Drains.calls),

@@ -13,6 +13,7 @@ import bench_metrics_runs as runs
 import bench_report as report
 from bench_command import asked, bench, command_line
 from bench_metrics_runs import Figures
+from processes import Failed
 
 SIZES = (1, 100, 1_000)
 # The size whose ticks go on for long enough that their lateness says something.
@@ -84,8 +85,8 @@ def text(results: Results) -> str:
     return f"""\
 A tick a second: four counts of each cluster are read from ECS and put into CloudWatch as high-resolution metrics. Every
 run is checked: as many data were written as its ticks have. *Lag* is from the moment a tick is due to its first call; a
-tick that is later than the next one is left out. *CPU* is measured over about five ticks at a time, without the start;
-memory is the most there was.
+tick that is later than the next one is left out. Of fewer than a hundred ticks, p99 is the latest. *CPU* is measured
+over about five ticks at a time, without the start; memory is the most there was.
 
 - **{OURS}**: the release binary under the runtime API, in one invocation that goes on from minute to minute. It finds
   its clusters by a pattern, claims each minute, and measures itself.

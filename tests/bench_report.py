@@ -37,8 +37,8 @@ INTRODUCTION = """\
 # Benchmarks
 
 The output of `make bench`. Each part is written by a command of its own, and says what it was measured on. Ours and
-what people would use instead were measured in turn in the same run, against the same fake AWS; each as its own users
-would run it. A figure is a median, and in brackets the quartiles.
+what people would use instead were measured in the same run, against the same fake AWS, and in turn where nothing else
+is said; each as its own users would run it. A figure is a median, and in brackets the quartiles.
 """
 NOT_YET = "Not measured yet.\n"
 

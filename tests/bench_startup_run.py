@@ -74,6 +74,8 @@ class Contestant:
     side: str
     function: Function
     command: tuple[str | Path, ...]
+    # Certificates that it trusts, and so reads, instead of the runner's.
+    authorities: Path | None = None
 
 
 def functions(fake: str) -> list[Function]:
@@ -128,6 +130,7 @@ class Start:
     poll_ms: float
     poll_cpu_ms: float
     first_ms: float
+    first_cpu_ms: float  # from the beginning until the first answer
     warm_ms: list[float] = field(default_factory=list)
     warm_cpu_ms: float = 0.0  # of one
     peak_mb: float = 0.0  # of 1,000,000 bytes, resident
@@ -141,16 +144,17 @@ class Runner:
     endpoint: str
     ca_bundle: Path
 
-    def environment(self, name: str) -> dict[str, str]:
+    def environment(self, contestant: Contestant) -> dict[str, str]:
         """What Lambda tells a function, and where AWS is; nothing of the caller's, such as other certificates."""
+        name, trusted = contestant.function.crate, str(contestant.authorities or self.ca_bundle)
         caller = clean_environment()
         kept = {name: value for name, value in caller.items() if name == "PATH" or name.startswith("AWS_")}
         return kept | {
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             "AWS_ENDPOINT_URL": self.endpoint,
-            "SSL_CERT_FILE": str(self.ca_bundle),
-            "AWS_CA_BUNDLE": str(self.ca_bundle),
+            "SSL_CERT_FILE": trusted,
+            "AWS_CA_BUNDLE": trusted,
             "AWS_LAMBDA_FUNCTION_NAME": name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MIB),
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
@@ -163,7 +167,7 @@ class Runner:
         """Starts a function, sends it an event, and then `warm` more; the process is ended after that."""
         function, command = contestant.function, contestant.command
         with RuntimeApi(function.crate) as api, children() as register:
-            environment = self.environment(function.crate)
+            environment = self.environment(contestant)
             environment |= {"AWS_LAMBDA_RUNTIME_API": api.address, "_HANDLER": str(command[-1]), **function.settings}
             log = self.folder / f"{function.crate}-{contestant.side}.log"
             before = time.perf_counter_ns()
@@ -171,7 +175,8 @@ class Runner:
             api.alive = child.running
             process = Path("/proc") / str(child.process.pid)
             polled = api.first_poll(START_SECONDS)
-            start = Start((polled - before) / 1e6, cpu_ms(process), milliseconds(api, function.event))
+            poll_cpu = cpu_ms(process)
+            start = Start((polled - before) / 1e6, poll_cpu, milliseconds(api, function.event), cpu_ms(process))
             if warm:
                 before_cpu = cpu_ms(process)
                 start.warm_ms = [milliseconds(api, function.event) for _ in range(warm)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import platform
 import re
 import sys
@@ -26,6 +27,7 @@ SOURCES = (
     "tests/packed.py",
 )
 IN_NO_FUNCTION = {"aws-fake", "empty-function", "costs", "fuzz", "simulation", "tag-policy-rules", "tests", "examples"}
+TELL_CARGO = ("CARGO_PROFILE_", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS")
 # Bytes of the binary, and of it zipped. A cold start fetches the one and reads the other; a second TLS stack or a lost
 # profile setting adds megabytes. TLS and the SDK's runtime alone make three quarters of it.
 LARGEST = {
@@ -43,10 +45,11 @@ def architecture() -> str:
 
 
 def fingerprint() -> str:
-    """Changes when a function would come out differently."""
+    """Changes when a function would come out differently, also by what the shell tells cargo."""
     crates = (ROOT / "crates").rglob("*")
     files = [path for path in crates if path.is_file() and not IN_NO_FUNCTION & set(path.parts)]
-    digest = hashlib.sha256(architecture().encode())
+    told = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(TELL_CARGO))
+    digest = hashlib.sha256("\0".join([architecture(), *told]).encode())
     for path in sorted([*files, *(path for pattern in SOURCES for path in ROOT.glob(pattern))]):
         digest.update(str(path.relative_to(ROOT)).encode())
         digest.update(path.read_bytes())

@@ -15,8 +15,8 @@ OWN = LOCAL / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
 # What could point a client, the emulator or SAM somewhere else, or give it somebody's credentials.
 FOREIGN_PREFIXES = ("AWS_", "SAM_", "MINISTACK_", "LAMBDA_", "LOCALSTACK_")
 FOREIGN = (
-    # What a `make` around the tests says to one of theirs, which is none of its own.
-    *("MAKEFLAGS", "MFLAGS"),
+    # The flags and the job server of an outer `make` are not for one that a test starts.
+    *("MAKEFLAGS", "MFLAGS", "MAKELEVEL"),
     # With this, every Python program compiles all that it imports, every time: seconds, in whatever is measured.
     "PYTHONDONTWRITEBYTECODE",
 )

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from build import LARGEST, RELEASE
+from build import RELEASE
 from environment import DEBUG, LOCAL, ROOT, clean_environment
 from processes import Child, Failed, Register, children
 from runtime_api import SETTINGS, RuntimeApi

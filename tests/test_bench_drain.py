@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bench_drain import Drains, rows
+import bench_drain
+from bench_drain import Bench, Drains, rows
 from bench_drain_lines import SECOND, Line, Queues, sqs_event
 from bench_drain_run import Case, Drainer, Outcome, boto3_drainer, clock_library, run
 from environment import DEBUG, ROOT
+from processes import Failed
 
 # Where AWS's runtime for Python is.
 PYTHON = ROOT / ".venv" / "bench" / "bin" / "python"
@@ -62,6 +64,25 @@ def test_a_peer_drains(module: str, passes: int, library: Path, tmp_path: Path) 
     assert sum(outcome.calls.values()) > documented()[0], outcome.calls
     early = run(peer, Case(50, 300, told_to_stop=True), 1, library, tmp_path)
     assert early.tasks_left > 0, "what it is said to do wrong"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "told_to_stop", "said"),
+    [
+        ([Outcome({"ListTasks": 2}, 1, 2.5, "timeout", 0, 0.5, 1)], False, "seed 1: the hook ended by timeout"),
+        ([Outcome({"ListTasks": 2}, 1, 2.5, "call", 3, 0.5, 1)], False, "seed 1: completed over 3 tasks"),
+        ([Outcome({"ListTasks": 2}, 1, 2.5, "call", 3, 0.5, 1)], True, "seed 1: completed over 3 tasks"),
+        ([Outcome({"ListTasks": calls}, 1, 2.5, "call", 0, 0.5, 1) for calls in (2, 2, 3)], False, "ListTasks.*after"),
+    ],
+    ids=["its time ran out", "over tasks", "over tasks that were told to stop", "another outcome of a seed"],
+)
+def test_what_no_drain_may_do_is_no_figure(
+    outcomes: list[Outcome], told_to_stop: bool, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drained = iter(outcomes)
+    monkeypatch.setattr(bench_drain, "run", lambda *_: next(drained))
+    with pytest.raises(Failed, match=said):
+        Bench(tmp_path, runs=2).measure([OURS], Case(50, 300, told_to_stop))
 
 
 def test_an_hour_is_over_at_once(library: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 
@@ -44,6 +45,14 @@ def test_too_few_data_are_an_error() -> None:
         patch.setattr(runs, "NAMES", ("RunningTask",))
         with pytest.raises(Failed, match="8 data were written, and not 2"):
             theirs()
+
+
+def test_too_few_ticks_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = Figures(3, 0, (0.1, 2, 3), [], Counter(), 10)
+    monkeypatch.setattr(runs, "boto3", lambda *_: contextlib.nullcontext(lambda: few))
+    monkeypatch.setattr(runs, "ours", lambda *_: few)
+    with pytest.raises(Failed, match="ecs-metrics, 100 clusters: 3 ticks are too few"):
+        bench.measure([100], 1, 0, DEBUG / "ecs-metrics")
 
 
 def test_windows_are_means_over_ticks() -> None:

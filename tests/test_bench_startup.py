@@ -14,7 +14,19 @@ from urllib.parse import urlsplit
 import pytest
 
 import bench_startup
-from bench_startup import EMPTY, OURS, THEIRS, Measured, Results, contestants, report, same_calls, tables
+from bench_startup import (
+    EMPTY,
+    OURS,
+    THEIRS,
+    Measured,
+    Results,
+    contestants,
+    measure,
+    report,
+    same_calls,
+    tables,
+    trusting_one,
+)
 from bench_startup_run import WORLD, Contestant, Function, Runner, Start, functions
 from bench_startup_tls import machine_bundle, tls_front
 from environment import DEBUG, clean_environment
@@ -150,10 +162,10 @@ def test_the_report_says_what_is_missed(monkeypatch: pytest.MonkeyPatch, tmp_pat
     tag_policy = Function("tag-policy", "TagPolicy", dict)
     ours, theirs = Contestant(OURS, tag_policy, ("x",)), Contestant(THEIRS, tag_policy, ("x",))
     empty = Contestant("empty", NOTHING, ("x",))
-    plain: Results = {ours: [Start(4, 3, 2, [1], 1, 9)], theirs: [Start(100, 80, 20, [10], 5, 70)]}
-    plain[empty] = [Start(2, 1, 0.5)]
-    tls: Results = {ours: [Start(4, 3, 8, peak_mb=11)], theirs: [Start(100, 80, 60, peak_mb=75)]}
-    measured = Measured(plain, tls, {ours: [Start(3, 1, 2)]})
+    plain: Results = {ours: [Start(4, 3, 2, 7, [1], 1, 9)], theirs: [Start(100, 80, 20, 90, [10], 5, 70)]}
+    plain[empty] = [Start(2, 1, 0.5, 1.5)]
+    tls: Results = {ours: [Start(4, 3, 8, 9, peak_mb=11)], theirs: [Start(100, 80, 60, 120, peak_mb=75)]}
+    measured = Measured(plain, tls, {ours: [Start(3, 1, 2, 2)]})
     text = report(measured, {"tag-policy": {"Scan": 1, "UpdateItem": 1}, EMPTY: {}}, tmp_path, 1, 1)
     for line in (
         "(tag-policy: 1 Scan, 1 UpdateItem)",
@@ -163,8 +175,24 @@ def test_the_report_says_what_is_missed(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "| tag-policy: zipped, of 1.0 MB | ≤ 3 MB | 0.900 MB | met |",
     ):
         assert line in text
-    assert "| tag-policy, ours | 4 | 3 | 2 | 11 |" in tables(measured)
+    assert "| tag-policy, ours | 4 | 3 | 5 | 11 |" in tables(measured)
     assert "| empty | 0.500 | - | - | - | 0 |" in tables(measured)
+
+
+def test_each_round_has_everybody_once_and_an_order_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Contestant] = []
+
+    def start(_self: Runner, contestant: Contestant, _warm: int) -> Start:
+        started.append(contestant)
+        return Start(1, 1, 1, 1)
+
+    monkeypatch.setattr(Runner, "start", start)
+    everybody = [Contestant(str(number), NOTHING, ("x",)) for number in range(9)]
+    results = measure(Runner(Path(), "", Path()), 4, 0, everybody, "")
+    rounds = [tuple(started[first : first + 9]) for first in range(0, len(started), 9)]
+    assert len(rounds) == len(set(rounds)) == 5, "one that does not count, and four"
+    assert all(set(one) == set(everybody) for one in rounds)
+    assert list(results) == everybody and {len(starts) for starts in results.values()} == {4}
 
 
 @pytest.fixture
@@ -188,6 +216,9 @@ def test_the_smallest_run(register: Register, tmp_path: Path) -> None:
         assert set(calls) == {"ecs-drainer", "tag-policy", "ecs-metrics", "spot-interruption"}
         assert all(calls.values())
         start = Runner(tmp_path, front.address, front.authorities).start(callers[0], warm=2)
+        plain = Runner(tmp_path, fake, front.authorities)
+        (one, *_) = trusting_one(callers, front.one_authority).values()
+        assert plain.start(one, warm=0).first_cpu_ms < plain.start(callers[0], warm=0).first_cpu_ms
         assert start.poll_cpu_ms > 0
         assert 0 < start.poll_ms < 1_000
         assert len(start.warm_ms) == 2

@@ -39,6 +39,12 @@ def test_every_function_has_its_crate() -> None:
     assert crates == {function: ROOT / "crates" / build.crate(function) for function in build.LARGEST}
 
 
+def test_another_profile_is_another_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = build.fingerprint()
+    monkeypatch.setenv("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z")
+    assert build.fingerprint() != before
+
+
 def test_nothing_but_the_paths_differs(unoptimised: Path) -> None:
     template, paths = with_paths(build.TEMPLATE)
     built, found = with_paths(unoptimised / "template.yaml")

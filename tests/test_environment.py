@@ -1,10 +1,10 @@
-"""Whatever the shell has, what runs here reaches this machine only."""
+"""Whatever the shell has, what runs here reaches this machine only, and is measured as anywhere."""
 
 from __future__ import annotations
 
 import pytest
 
-from environment import FOREIGN, clean_environment
+from environment import clean_environment
 
 HOSTILE = {
     "AWS_PROFILE": "prod",
@@ -21,11 +21,15 @@ HOSTILE = {
     "http_proxy": "http://192.0.2.1",
     "SAM_CLI_CONTAINER_CONNECTION_TIMEOUT": "4711",
     "MINISTACK_HOST": "192.0.2.1",
+    "MAKEFLAGS": " -j2 --jobserver-auth=3,4",
+    "MFLAGS": "-j2 --jobserver-auth=3,4",
+    "MAKELEVEL": "47",
+    "PYTHONDONTWRITEBYTECODE": "bytecode",
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_nothing_of_the_shells_aws_is_left(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_would_change_something_is_left_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, HOSTILE[name])
     assert HOSTILE[name] not in clean_environment().values()
 
@@ -33,9 +37,3 @@ def test_nothing_of_the_shells_aws_is_left(name: str, monkeypatch: pytest.Monkey
 def test_the_path_survives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/a/b")
     assert clean_environment()["PATH"].endswith("/a/b")
-
-
-@pytest.mark.parametrize("name", FOREIGN)
-def test_what_tells_other_programs_something_is_left_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, "1")
-    assert name not in clean_environment()

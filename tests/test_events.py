@@ -81,7 +81,7 @@ def test_sample_event(invoke: list[str], event: Path) -> None:
     ids=lambda part: getattr(part, "stem", part),
 )
 def test_sample_event_on_the_stack(request: pytest.FixtureRequest, function: str, event: Path) -> None:
-    """Where they are deployed: to run one by itself, its SDK would have to be compiled once more, for minutes."""
+    """Where they are deployed anyway, with the tables, topics and clusters that the events are about."""
     stack: Stack = request.getfixturevalue(DEPLOYED[function][0])
     answer = stack.client("lambda").invoke(FunctionName=stack.outputs[f"{function}Name"], Payload=event.read_bytes())
     assert ("FunctionError" in answer) == event.stem.startswith("bad-"), answer["Payload"].read().decode()

@@ -49,7 +49,7 @@ Grant = tuple[str, str, str]
 
 @cache
 def of_crates() -> tuple[Call, ...]:
-    """Everything that functions called in their crates' tests; the tests are run for it unless `make test-rust` just was."""
+    """Everything that functions called in their crates' tests; the tests are run for it unless they just were."""
     sources = [*(ROOT / "crates").rglob("*.rs"), ROOT / "Cargo.lock"]
     complete = RECORDED / "complete"
     if not complete.exists() or complete.stat().st_mtime < max(file.stat().st_mtime for file in sources):

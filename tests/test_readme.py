@@ -31,7 +31,7 @@ ELSEWHERE = {
     "target/debug/aws-fake --scenario demo": "local_stack.py starts it for every test",
     "cargo lambda watch": "test_events.py",
     "cargo lambda invoke": "test_events.py, with every sample event",
-    "cargo test --test [a-z]+$": "make test runs all of it",
+    "cargo test --test [a-z]+$": "make test runs all of it; that it is there, test_suites_that_are_named_are_there",
     "aws cloudformation deploy --stack-name fleetkeeper-pipeline": "test_pipeline.py, as far as an emulator knows it",
     "aws cloudformation deploy --stack-name fleetkeeper-key": "test_encryption.py",
     "aws cloudformation deploy --stack-name fleetkeeper-(central|accounts)": "test_multi_account.py",
@@ -50,6 +50,7 @@ ELSEWHERE = {
     "python3 examples/redrive.py": "test_redrive.py",
     "aws sqs receive-message": "test_redrive.py",
 }
+SIMULATE = "cargo run --bin simulate"
 FIGURE = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
@@ -65,7 +66,7 @@ def kind(command: str) -> str:
     return next(
         (
             word
-            for word in ("make", "aws autoscaling", "aws ec2", "aws sns", "cargo test", "cargo run", "target/debug")
+            for word in ("make", "aws autoscaling", "aws ec2", "aws sns", "cargo test", SIMULATE, "target/debug")
             if command.startswith(word)
         ),
         "",
@@ -83,8 +84,8 @@ def test_nothing_is_said_to_be_checked_that_nobody_says() -> None:
 
 @pytest.mark.parametrize("command", sorted({c for c in said() if kind(c) == "make"}))
 def test_make_targets_exist(command: str) -> None:
-    (target,) = re.findall(r"^make (\S+)", command)
-    answer = run(f"make --dry-run {target}", clean_environment())
+    (targets,) = re.findall(r"^make ([^&=]+?)(?: \w+=.*| &&.*)?$", command)
+    answer = run(f"make --dry-run {targets}", clean_environment())
     assert answer.returncode == 0, answer.stderr
 
 
@@ -118,11 +119,11 @@ def test_the_fake_tells_its_options() -> None:
     assert "--scenario" in answer
 
 
-@pytest.mark.parametrize("command", [c for c in said() if c.startswith("cargo run --bin simulate")])
+@pytest.mark.parametrize("command", [c for c in said() if kind(c) == SIMULATE])
 def test_the_simulation_takes_its_options(command: str) -> None:
     """Built already, as the fake is. Some worlds show that as well as a thousand."""
     fewer = re.sub(r"(--seeds) \d+", r"\1 20", command)
-    done(fewer.replace("cargo run --bin simulate --", str(DEBUG / "simulate")), clean_environment())
+    done(fewer.replace(f"{SIMULATE} --", str(DEBUG / "simulate")), clean_environment())
 
 
 @pytest.mark.parametrize("command", sorted({c for c in said() if kind(c) == "cargo test"}))
@@ -132,6 +133,13 @@ def test_tests_that_are_named_are_there(command: str) -> None:
     files = (ROOT / "crates").glob(f"*/tests/{suite}/**/*.rs")
     tests = [f"{file.stem}::{test}" for file in files for test in re.findall(r"\bfn (\w+)\(", file.read_text())]
     assert any(named in test for test in tests)
+
+
+def test_suites_that_are_named_are_there() -> None:
+    suites = {suite for command in said() for suite in re.findall(r"^cargo test --test (\S+)", command)}
+    files = (ROOT / "crates").glob("*/tests/**/*.rs")
+    there = {file.parent.name if file.stem == "main" else file.stem for file in files}
+    assert suites and suites <= there
 
 
 def test_measured_figures_are_the_benches_own() -> None:

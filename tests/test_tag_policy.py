@@ -99,7 +99,7 @@ def as_the_readme_says(stack: Stack) -> str:
     """Checks and loads the rules, and makes a dry run, whose answer it is."""
     for command in commands("README.md"):
         if "tag-policy" in command:
-            # Built already, with the whole workspace: alone it would be compiled with other features, for minutes.
+            # Built already; cargo would only look whether it is.
             answer = run(command.replace("cargo run --bin tag-policy-rules --", str(RULES)), stack.environment)
             assert answer.returncode == 0, f"{command}\n{answer.stdout}{answer.stderr}"
     return answer.stdout

@@ -28,6 +28,7 @@ PSEUDO = {
     "AWS::StackName": "fleetkeeper",
     "AWS::URLSuffix": "amazonaws.com",
 }
+SAM = ROOT / "tests" / "requirements" / "sam.txt"
 # What `sam package` puts into a bucket.
 LOCAL_FILES = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::StateMachine": "DefinitionUri"}
 
@@ -38,9 +39,9 @@ Template = dict[str, Any]
 def rendered(template: str, choices: str) -> str:
     """The template after its transforms, once for each choice of parameters; as JSON, by SAM's own Python.
 
-    Kept beside the builds, by all that it depends on: that takes a second a choice.
+    Kept under a hash of all that it depends on: to make one takes a second a choice.
     """
-    sources = (ROOT / template, Path(__file__), ROOT / "tests" / "requirements" / "sam.txt")
+    sources = (ROOT / template, Path(__file__), ROOT / "tests" / "environment.py", SAM)
     told = hashlib.sha256(b"\0".join([choices.encode(), *(source.read_bytes() for source in sources)]))
     kept = LOCAL / "transformed" / f"{told.hexdigest()}.json"
     if not kept.exists():

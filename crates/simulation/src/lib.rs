@@ -37,6 +37,7 @@ mod wiring;
 
 pub use blinders::Blinder;
 
-/// The SDK allocates for most of what it does: a world takes an eighth fewer instructions than with the system's.
+/// The SDK allocates for most of what it does: a world takes an eighth fewer instructions than with the system's
+/// (`valgrind --tool=callgrind target/debug/simulate --seeds 20`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -58,10 +58,9 @@ fn worlds_that_found_a_fault_hold() {
 #[test]
 fn a_protection_that_is_switched_off_is_missed_within_a_thousand_worlds() {
     for blinder in Blinder::value_variants() {
+        // With it none of them fails: they are among the five thousand.
         let found = sweep(1_000, Some(*blinder), 1);
-        // One that fails anyway says nothing about the net.
-        let missed = found.failed.iter().find(|(seed, _)| run::seed(*seed, None).failure.is_none());
-        let missed = missed.map(|(seed, failure)| (*seed, failure.what.as_str()));
+        let missed = found.failed.first().map(|(seed, failure)| (*seed, failure.what.as_str()));
         println!("{}: {missed:?}", blinder.name());
         assert!(missed.is_some(), "{}: a thousand worlds, and nobody missed it", blinder.name());
     }
