@@ -27,8 +27,11 @@ help: ## list the targets
 demo: venvs rust ## all four functions at work before your eyes (the first time compiles for minutes)
 	@$(JUDGE)/python tests/demo.py $(DEMO)
 
+# What the tests from outside need.
+OUTSIDE := venvs .venv/bench/stamp .venv/custodian/stamp rust
+
 # Stacks wait most of their time, and their tests have deadlines: the crates' tests get what they leave of the processors.
-test: venvs .venv/bench/stamp .venv/custodian/stamp rust ## all tests
+test: $(OUTSIDE) ## all tests
 	@$(MAKE) --no-print-directory --jobs=2 test-beside test-outside
 	@$(MAKE) --no-print-directory test-permissions
 
@@ -59,7 +62,7 @@ test-python: ## tests from outside: the deployed stack, the sample events, the f
 	@$(MAKE) --no-print-directory test-outside
 	@$(MAKE) --no-print-directory test-permissions
 
-test-outside: venvs .venv/bench/stamp .venv/custodian/stamp rust
+test-outside: $(OUTSIDE)
 	$(JUDGE)/python -m pytest tests --ignore tests/test_permissions.py --numprocesses $(STACKS) --dist loadscope --no-loadscope-reorder $(if $(REPORT),--junitxml=$(REPORT))
 
 # Judged by what was called on all stacks, and in the crates' tests.

@@ -1,6 +1,6 @@
 """`make bench-startup`: what a cold start costs, against boto3, and against a Rust function that does nothing.
 
-Five minutes from built binaries. Each round starts every function once, in an order of its own, so that what else the
+Three minutes from built binaries. Each round starts every function once, in an order of its own, so that what else the
 machine does meets all of them alike, and so does what the one before has left.
 """
 
@@ -75,9 +75,9 @@ def contestants(built: Path, floor: Path, fake: str) -> Iterator[Contestant]:
     yield Contestant("empty", Function(EMPTY, EMPTY_RESOURCE, dict), (floor,))
 
 
-def trusting_one(contestants: Iterable[Contestant], authority: Path) -> dict[Contestant, Contestant]:
+def trusting_one(every: Iterable[Contestant], authority: Path) -> dict[Contestant, Contestant]:
     """Of ours the same once more, with one certificate to read."""
-    return {one: replace(one, authorities=authority) for one in contestants if one.side == OURS}
+    return {one: replace(one, authorities=authority) for one in every if one.side == OURS}
 
 
 def empty_function(run: Path, register: Register) -> Path:

@@ -27,6 +27,7 @@ SOURCES = (
     "tests/packed.py",
 )
 IN_NO_FUNCTION = {"aws-fake", "empty-function", "costs", "fuzz", "simulation", "tag-policy-rules", "tests", "examples"}
+# Beginnings of variables that change what cargo makes.
 TELL_CARGO = ("CARGO_PROFILE_", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS")
 # Bytes of the binary, and of it zipped. A cold start fetches the one and reads the other; a second TLS stack or a lost
 # profile setting adds megabytes. TLS and the SDK's runtime alone make three quarters of it.

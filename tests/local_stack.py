@@ -237,7 +237,7 @@ def deploy(
 ) -> None:
     """`sam deploy` as on AWS, with every choice spelled out, so that nobody's samconfig.toml plays a part.
 
-    It packs JSON, which takes SAM and the emulator a second less than YAML; but `sam delete` finds only YAML again.
+    It packs JSON, which SAM and the emulator read faster than YAML; but `sam delete` finds only YAML again.
     """
     stack.client("s3").create_bucket(Bucket=ARTIFACTS)
     overrides = {"Architecture": architecture(), **parameters}

@@ -39,7 +39,7 @@ def moto_server(run: Path) -> Iterator[Clients]:
 
 def furnish(clients: Clients) -> str:
     """Makes the world and a topic; the topic's ARN."""
-    # Half of what this module would take to import, in each process that collects the tests.
+    # Takes longer to import than all else here, and each process that collects the tests would.
     from moto.ec2.utils import generate_instance_identity_document
 
     ec2, ecs, asg = clients("ec2"), clients("ecs"), clients("autoscaling")

@@ -39,7 +39,7 @@ Template = dict[str, Any]
 def rendered(template: str, choices: str) -> str:
     """The template after its transforms, once for each choice of parameters; as JSON, by SAM's own Python.
 
-    Kept under a hash of all that it depends on: to make one takes a second a choice.
+    Kept under a hash of all that it depends on: to make one takes seconds.
     """
     sources = (ROOT / template, Path(__file__), ROOT / "tests" / "environment.py", SAM)
     told = hashlib.sha256(b"\0".join([choices.encode(), *(source.read_bytes() for source in sources)]))

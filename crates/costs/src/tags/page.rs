@@ -47,8 +47,8 @@ pub(crate) fn formulas() -> [String; 3] {
     [
         format!(
             "tag-policy, a run: a page of a thousand instances {PAGE_SECONDS} s (an assumption: nobody can measure it without an \
-             account), beyond ten pages zone by zone, six side by side; {RUN} calls besides, {PACE} s a look-up, and {:.0} µs of \
-             CPU an instance; {:.0} MB on arm64. A launch: {LAUNCH} calls.",
+             account), beyond ten pages zone by zone, six side by side; {RUN} calls besides, {PACE} s a look-up, and {:.0} µs \
+             an instance; {:.0} MB on arm64. A launch: {LAUNCH} calls.",
             INSTANCE * 1e6,
             MEMORY * 1_024.0
         ),
