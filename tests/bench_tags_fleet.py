@@ -6,6 +6,7 @@ who launched an instance that is there already, so no rule does.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:tag-reports"
@@ -37,9 +38,13 @@ def kinds(instances: int) -> dict[tuple[str, ...], int]:
     return {(): instances - sum(lacking.values()), **lacking}
 
 
-def cells(instances: int) -> int:
-    """How many tags there are to write: a tag of an instance each."""
-    return sum(count * sum(key in DEFAULTS for key in missing) for missing, count in kinds(instances).items())
+def repairs(instances: int, today: str) -> Counter[tuple[str, str]]:
+    """How many instances get which tag with which value."""
+    found: Counter[tuple[str, str]] = Counter()
+    for missing, count in kinds(instances).items():
+        for key in DEFAULTS.keys() & missing:
+            found[key, today if DEFAULTS[key] == "today()" else DEFAULTS[key]] += count
+    return found
 
 
 def world(instances: int, latency_ms: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class Fleet:
     register: Register
     server: Path  # in /proc
     made_ms: float  # CPU that the fake took to be there
+    day: str  # when it was there
 
     def start(self, command: Sequence[str | Path], variables: Mapping[str, str]) -> Child:
         """Starts a process that sees it as AWS."""
@@ -75,10 +77,18 @@ class Fleet:
         """What was called of it; refused calls are none that anybody can compare."""
         history = get_json(f"{self.address}/history")
         refused = [entry for entry in history if "error" in entry]
-        written = sum(len(entry["instances"]) * len(entry["tags"]) for entry in history if entry["what"] == "tagged")
-        if refused or written != fleet.cells(self.instances):
-            wanted = fleet.cells(self.instances)
-            raise Failed(f"{written} of {wanted} tags were written, refused: {refused[:3]}; see {self.folder}")
+        tagged = [
+            (instance, tag)
+            for entry in history
+            if entry["what"] == "tagged"
+            for instance in entry["instances"]
+            for tag in entry["tags"].items()
+        ]
+        written = Counter(tag for _, tag in tagged)
+        # A run may begin on one day and end on another.
+        wanted = [fleet.repairs(self.instances, day) for day in {self.day, today()}]
+        if refused or written not in wanted or len(tagged) != len(set(tagged)):
+            raise Failed(f"written: {written}, wanted: {wanted}, refused: {refused[:3]}; see {self.folder}")
         return Counter(entry["operation"] for entry in history if entry["what"] == "call")
 
 
@@ -98,8 +108,13 @@ def fresh(instances: int, latency_ms: int) -> Iterator[Fleet]:
 
         address = start_fake(folder, clean_environment(), keep, scenario=scenario)
         server = Path("/proc") / str(started[0].process.pid)
-        yield Fleet(address, instances, folder, register, server, cpu_ms(server))
+        yield Fleet(address, instances, folder, register, server, cpu_ms(server), today())
     shutil.rmtree(folder)  # a run that failed leaves its logs
+
+
+def today() -> str:
+    """As both write it."""
+    return datetime.now(timezone.utc).date().isoformat()
 
 
 def spent() -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 from collections import Counter
@@ -29,8 +30,9 @@ def test_the_fleet_has_as_many_as_asked_for() -> None:
     for instances in (1, 100, 1_234, 100_000):
         kinds = fleet.kinds(instances)
         assert sum(kinds.values()) == instances and min(kinds.values()) >= 0, instances
-    # By hand: 10 + 8 + 8 lack one tag that is repaired, 6 lack two, 2 lack all three.
-    assert fleet.cells(100) == 10 + 8 + 8 + 6 * 2 + 2 * 3
+    # By hand: 6 lack the project and the date, 2 all three.
+    repairs = {("ProjectCode", "Proj007"): 10 + 6 + 2, ("Stage", "dev"): 8 + 2, ("Expires", "2026-01-02"): 8 + 6 + 2}
+    assert fleet.repairs(100, "2026-01-02") == repairs
     assert sum(plan["count"] for plan in fleet.world(777, 0)["machines"]) == 777
 
 
@@ -55,7 +57,7 @@ def test_custodian_does_the_same() -> None:
     assert theirs is not None
     assert (theirs.calls["Publish"], theirs.calls["DescribeInstances"]) == (3, 1), theirs.calls
     assert ours.calls.total() < theirs.calls.total()
-    assert 5 < ours.peak_mb < theirs.peak_mb and 0 < ours.cpu_s < theirs.cpu_s
+    assert 5 < ours.peak_mb < theirs.peak_mb and 0 < ours.cpu_s and 0 < theirs.cpu_s
 
 
 def test_a_run_makes_few_calls() -> None:
@@ -65,11 +67,22 @@ def test_a_run_makes_few_calls() -> None:
     assert 0 < found.cpu_s and 0 < found.fake_cpu_s and found.wall_s < 30
 
 
-def test_a_run_that_writes_too_little_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", [{("Stage", "dev"): 11}, {("Stage", "dev"): 9, ("Stage", "prod"): 1}])
+def test_a_run_that_writes_something_else_is_an_error(
+    wanted: dict[tuple[str, str], int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = fleet.repairs
     monkeypatch.setattr(runs, "LOCAL", tmp_path)
-    monkeypatch.setattr(fleet, "cells", lambda instances: instances)
-    with pytest.raises(Failed, match="44 of 100 tags were written"):
+    monkeypatch.setattr(fleet, "repairs", lambda *of: Counter({**whole(*of), **wanted}))
+    with pytest.raises(Failed, match=r"written: Counter.*Proj007'\): 18"):
         runs.ours(DEBUG / "tag-policy", 100, 0)
+
+
+def test_runs_that_call_something_else_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = iter([sample(1), dataclasses.replace(sample(1), calls=Counter(Scan=2))])
+    monkeypatch.setattr(bench, "once", lambda *_: next(samples))
+    with pytest.raises(Failed, match="'Scan': 2.* in the first run"):
+        bench.measure({(bench.OURS, 1_000, 0): 2}, Path(), 1)
 
 
 def test_what_takes_minutes_is_measured_once() -> None:

@@ -22,8 +22,10 @@ pub const MACHINE_MEMORY: f64 = 0.0625;
 
 /// Seconds that a tick of its own runs at 128 MB: two calls one after the other.
 pub const TICK: f64 = 2.0 * CALL + HANDLING;
-/// The same for each cluster more, in seconds: 5.6 µs of CPU at a fourteenth of a core. More calls go side by side.
-pub const TICK_CLUSTER: f64 = 0.000_08;
+/// Seconds of CPU that a tick takes for each cluster more: measured, docs/benchmarks.md ("Metrics").
+pub const CLUSTER_CPU: f64 = 0.000_009;
+/// Seconds that this takes at a fourteenth of a core, rounded. More calls go side by side.
+pub const TICK_CLUSTER: f64 = 0.000_12;
 
 /// Bytes of a document in the embedded metric format besides its metrics: directive, timestamp, namespace, dimension.
 pub const DOCUMENT: u32 = 152;

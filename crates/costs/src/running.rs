@@ -7,10 +7,15 @@ use crate::prices;
 
 /// GB of a function with 128 MB, the least there is: each uses some ten MB of them.
 pub const MEMORY: f64 = 0.125;
+/// GB that a whole core comes with; a function with less has a share of one.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
+pub const CORE: f64 = 1_769.0 / 1_024.0;
 /// Seconds of a call to a service of the same region, there and back.
 pub const CALL: f64 = 0.025;
-/// Seconds of an invocation besides its calls: 0.75 ms of CPU, measured with the metric writer, at the fourteenth of a core that
-/// 128 MB come with.
+/// Seconds of CPU of an invocation, besides what grows with its clusters or instances: the drainer's, measured,
+/// docs/benchmarks.md ("Drain").
+pub const INVOCATION_CPU: f64 = 0.000_75;
+/// Seconds of an invocation besides its calls: that CPU at the fourteenth of a core that 128 MB come with, rounded.
 pub const HANDLING: f64 = 0.010;
 
 /// Bytes that CloudWatch Logs adds to each event when it counts.

@@ -119,14 +119,14 @@ fn tasks_that_stop_elsewhere_cost_what_was_worked_by_hand() {
 }
 
 /// 10,000 instances, hourly, with 3 look-ups a run and 500 launches. A run: 0.010 + 10 pages × 0.5 + 6 × 0.025 + 3 × 0.6 + 10,000 ×
-/// 0.00007 = 7.66 s; × 720 = 5,515.2 s. A launch 0.010 + 6 × 0.025 = 0.16 s; × 500 = 80 s. 5,595.2 s × 0.25 GB = 1,398.8 GB-s.
+/// 0.00033 = 10.26 s; × 720 = 7,387.2 s. A launch 0.010 + 6 × 0.025 = 0.16 s; × 500 = 80 s. 7,467.2 s × 0.25 GB = 1,866.8 GB-s.
 #[test]
 fn the_tag_policy_costs_what_was_worked_by_hand() {
     let settings = tags::Settings { instances: 10_000, runs: 720, launches: 500, lookups: 3, addresses: 2 };
     let bill = settings.bill(false);
     for (item, expected) in [
         // × 0.0000133334
-        ("Lambda duration", 0.018_651),
+        ("Lambda duration", 0.024_891),
         // 1,220 × 0.20 a million
         ("Lambda requests", 0.000_244),
         // 1,220 × 0.50 a million
@@ -143,9 +143,9 @@ fn the_tag_policy_costs_what_was_worked_by_hand() {
     ] {
         exact(dollars_of(&bill, item), expected, item);
     }
-    // Published: a run 5.86 s × 720 = 4,219.2 s, a launch 3 × 0.025 + 0.5 = 0.575 s × 500 = 287.5 s: 4,506.7 × 0.25 = 1,126.675 GB-s ×
-    // 0.0000166667 = 0.018778; 720 requests 0.000144, publishes 0.00036, reads 0.00009, mails 1,440 = 0.0288
-    exact(tags::published::bill(&settings, false).total(), 0.048_172, "published");
+    // Published: a run 8.46 s × 720 = 6,091.2 s, a launch 3 × 0.025 + 0.5 = 0.575 s × 500 = 287.5 s: 6,378.7 × 0.25 = 1,594.675 GB-s ×
+    // 0.0000166667 = 0.026578; 720 requests 0.000144, publishes 0.00036, reads 0.00009, mails 1,440 = 0.0288
+    exact(tags::published::bill(&settings, false).total(), 0.055_972, "published");
     // 1,000 instances are a page; 100,000 are ten in a row, the zones, and a hundred and six by zones, of which 17 in a row.
     let pages = |instances| tags::Settings { instances, ..settings.clone() }.pages();
     assert_eq!([1, 1_000, 1_001, 100_000].map(pages), [(1, 1), (1, 1), (2, 2), (116, 28)]);
@@ -282,6 +282,39 @@ fn a_drain_takes_what_was_counted() {
     let hour = units_of(&settings.bill(false), "Lambda requests") / 720.0;
     assert_eq!(counted[0].to_bits(), 100_000_f64.to_bits());
     assert!((1.0..1.05).contains(&(hour / counted[1])), "{hour} an hour, counted {}", counted[1]);
+}
+
+/// A figure of docs/benchmarks.md: of the part under this heading, of the row that begins so, the cell with this number, from 1.
+fn benchmark(part: &str, row: &str, cell: usize) -> f64 {
+    let page = file("docs/benchmarks.md");
+    let (_, part) = page.split_once(&format!("\n## {part}\n")).expect(part);
+    let line = part.lines().find(|line| line.starts_with(row)).expect(row);
+    let text = line.split('|').nth(cell).expect(line);
+    numbers(text, &[""])[0]
+}
+
+/// The page is written anew on one machine or another, of which one is half as fast again as another.
+#[test]
+fn cpu_is_what_was_measured() {
+    let tag_run = |instances: &str| benchmark("Tags", &format!("| tag-policy | {instances} | 0 |"), 6);
+    let tick = |clusters: &str| benchmark("Metrics", &format!("| ecs-metrics | {clusters} |"), 6) / 1e3;
+    let drain = |cell| benchmark("Drain", "| 300 s, 50 instances | `ecs-drainer` |", cell);
+    for (what, measured, assumed) in [
+        ("an instance", (tag_run("10,000") - tag_run("1,000")) / 9_000.0, tags::INSTANCE_CPU),
+        ("a cluster", (tick("1,000") - tick("1")) / 999.0, metrics::CLUSTER_CPU),
+        ("an invocation", drain(8) / drain(5) / 1e3, running::INVOCATION_CPU),
+    ] {
+        let ratio = assumed / measured;
+        assert!((1.0 / 1.5..=1.5).contains(&ratio), "{what}: {assumed} s assumed, {measured} s measured");
+    }
+    for (what, assumed, cpu, memory) in [
+        ("an instance", tags::INSTANCE, tags::INSTANCE_CPU, tags::MEMORY),
+        ("a cluster", metrics::TICK_CLUSTER, metrics::CLUSTER_CPU, running::MEMORY),
+        ("an invocation", running::HANDLING, running::INVOCATION_CPU, running::MEMORY),
+    ] {
+        let seconds = cpu * running::CORE / memory;
+        assert!((assumed / seconds - 1.0).abs() < 0.05, "{what}: {assumed} s assumed, {seconds} s");
+    }
 }
 
 #[test]

@@ -145,10 +145,10 @@ impl EcsMetrics {
         Timestamp::try_from(self.time.now()).unwrap_or_default()
     }
 
-    /// Waits for a moment, to the tenth of a millisecond: tokio's timer and the kernel's poll wake up to two milliseconds
-    /// late, so the thread itself sleeps the last of it.
+    /// Waits for a moment, to the tenth of a millisecond: tokio's timer counts whole milliseconds, and the kernel lets a poll
+    /// wait a thousandth longer, or some milliseconds where the machine is busy. So the thread itself sleeps the last of it.
     async fn wait_until(&self, moment: Timestamp) {
-        const LAST: Duration = Duration::from_millis(4);
+        const LAST: Duration = Duration::from_millis(10);
         const PROBE: Duration = Duration::from_micros(100);
         if let Some(most) = until(self.now(), moment).checked_sub(LAST) {
             tokio::time::sleep(most).await;

@@ -10,7 +10,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::decide::schedule::{MINUTE, crosses, first_due, is_late, later, minute_of};
+use crate::decide::schedule::{MINUTE, crosses, first_due, is_late, later, minute_of, until};
 use crate::metric::Datum;
 use crate::settings::Sink;
 use crate::snapshot::Sight;
@@ -25,6 +25,8 @@ const CLAIMING: Duration = Duration::from_secs(3);
 const MARGIN: Duration = Duration::from_secs(2);
 /// The writer's own metrics are written so often.
 const REPORTS: Duration = Duration::from_secs(10);
+/// So long before the next tick, which a line of the log must not hold up.
+const REPORTING: Duration = Duration::from_millis(50);
 
 /// Whose a minute is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,10 +126,12 @@ impl<'f> Run<'f> {
                 tracing::warn!(%due, "the function's time is over");
                 break;
             }
-            self.alongside(writer.wait_until(due)).await;
             if let Some(last) = last.filter(|last| crosses(*last, due, REPORTS)) {
+                let left = until(writer.now(), due).saturating_sub(REPORTING);
+                self.alongside(tokio::time::sleep(left)).await;
                 writer.report(&invocation.function, last);
             }
+            self.alongside(writer.wait_until(due)).await;
             self.begin(due, next);
             last = Some(due);
             due = next;

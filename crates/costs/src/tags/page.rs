@@ -1,6 +1,6 @@
 //! The bills of `tag-policy` and of the published design in words and tables.
 
-use super::{INSTANCE, LAUNCH, MEMORY, PACE, PAGE_SECONDS, RUN, Settings, WRITES, published};
+use super::{INSTANCE, INSTANCE_CPU, LAUNCH, MEMORY, PACE, PAGE_SECONDS, RUN, Settings, WRITES, published};
 use crate::page::{PUBLISHED, compare, intro};
 use crate::show::{Block, Grid, NUMBER, dollars, number};
 
@@ -48,8 +48,10 @@ pub(crate) fn formulas() -> [String; 3] {
         format!(
             "tag-policy, a run: a page of a thousand instances {PAGE_SECONDS} s (an assumption: nobody can measure it without an \
              account), beyond ten pages zone by zone, six side by side; {RUN} calls besides, {PACE} s a look-up, and {:.0} µs \
-             an instance; {:.0} MB on arm64. A launch: {LAUNCH} calls.",
+             an instance ({:.0} µs of CPU, [benchmarks.md](benchmarks.md), at a seventh of a core); {:.0} MB on arm64. A launch: \
+             {LAUNCH} calls.",
             INSTANCE * 1e6,
+            INSTANCE_CPU * 1e6,
             MEMORY * 1_024.0
         ),
         format!(

@@ -147,6 +147,26 @@ async fn the_writer_reports_on_itself_every_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_report_is_made_before_a_tick_and_not_when_it_is_due() {
+    let (log, _guard) = Log::of("aws_helpers::emf");
+    let world = World::new(clusters(2), &[("PERIOD_SECONDS", "1")]);
+    let watch = async {
+        let mut reports = Vec::new();
+        for due in [30, 40, 50] {
+            world.until(due - 1).await;
+            for millis in [940, 30, 60] {
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+                reports.push(log.lines().len());
+            }
+        }
+        reports
+    };
+    let (reports, _) = futures::join!(watch, world.trigger(20, 20, "a"));
+    // 60 ms before the tick is due, 30 ms before, and 30 ms after.
+    assert_eq!(reports, [0, 1, 1, 1, 2, 2, 2, 3, 3]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_that_hangs_delays_no_tick() {
     let scenario = failing(clusters(1), "ListClusters", Calls::Every(2), FaultKind::TimeoutBefore);
     let world = World::new(scenario, &[("PERIOD_SECONDS", "1")]);

@@ -3,11 +3,11 @@
 use crate::MINUTES;
 use crate::metrics::published::{self, Machine, RUN};
 use crate::metrics::{
-    BATCH, DOCUMENT, DOCUMENT_METRIC, DOCUMENT_VALUE, Driver, LEASES, METRICS, OWN_METRICS, REPORTS,
-    Settings, Sink, TICK, TICK_CLUSTER, month,
+    BATCH, CLUSTER_CPU, DOCUMENT, DOCUMENT_METRIC, DOCUMENT_VALUE, Driver, LEASES, METRICS, OWN_METRICS,
+    REPORTS, Settings, Sink, TICK, TICK_CLUSTER, month,
 };
 use crate::prices;
-use crate::running::{CALL, EVENT, HANDLING, LAMBDA_LINES, MEMORY};
+use crate::running::{CALL, EVENT, HANDLING, INVOCATION_CPU, LAMBDA_LINES, MEMORY};
 use crate::show::{dollars, number, price};
 
 /// What all tables of the documentation have in common.
@@ -128,12 +128,14 @@ pub(super) fn formulas() -> Vec<String> {
         ),
         format!(
             "Lambda duration: {megabytes} MB on arm64. Schedule: 60 s a minute and the wait. State machine: each tick {:.0} ms, \
-             and {:.2} ms for each cluster (two calls in a row of {:.0} ms each, and {:.0} ms for 0.75 ms of CPU, measured, at a \
-             fourteenth of a core; 5.6 µs a cluster).",
+             and {:.2} ms for each cluster (two calls in a row of {:.0} ms each, and {:.0} ms for {:.2} ms of CPU at a \
+             fourteenth of a core; {:.0} µs of CPU a cluster). CPU: [benchmarks.md](benchmarks.md).",
             TICK * 1e3,
             TICK_CLUSTER * 1e3,
             CALL * 1e3,
-            HANDLING * 1e3
+            HANDLING * 1e3,
+            INVOCATION_CPU * 1e3,
+            CLUSTER_CPU * 1e6
         ),
         "Lambda requests: one a minute; with the state machine one a tick.".to_owned(),
         format!(
