@@ -6,12 +6,13 @@ Every run has a fake of its own, and is checked: as many data were written as it
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from bench_report import percentile
 from bench_startup_run import cpu_ms, peak_mb
 from environment import LOCAL, ROOT, clean_environment
 from local_stack import get_json, start_fake
@@ -30,9 +30,9 @@ from runtime_api import RuntimeApi
 NAME, LEASES = "ecs-metrics", "leases"
 PEER = ROOT / "tests" / "peers" / "metrics_boto3.py"
 START_SECONDS = 30
-LAGS = ("p50", "p99", "max")
-# CPU is measured over about five ticks, or the slowest writer's two.
-WINDOW_SECONDS = 4.5
+MINUTE_SECONDS = 60
+# What a run takes to begin, and what our function leaves of its time.
+MARGIN_SECONDS = 3
 # How long a run may take beyond its time: the slowest writer's ticks take many seconds on a busy machine.
 PATIENCE_SECONDS = 300
 
@@ -41,7 +41,6 @@ PATIENCE_SECONDS = 300
 class Mark:
     """How far a writer was at a moment."""
 
-    at: float  # seconds
     ticks: int
     cpu_ms: float
 
@@ -52,23 +51,31 @@ class Figures:
 
     ticks: int
     skipped: int
-    lag_ms: tuple[float, ...]  # as LAGS has them
-    cpu_ms: list[float]  # a tick, each a mean of some
+    lags_ms: list[float]
+    cpu_ms: float  # a tick
     calls: Counter[str]
     peak_mb: float
 
 
-def windows(marks: Iterable[Mark]) -> list[float]:
-    """CPU a tick, between marks that are a window apart."""
-    means: list[float] = []
-    first: Mark | None = None
-    for mark in marks:
-        if first is None:
-            first = mark
-        elif mark.at - first.at >= WINDOW_SECONDS and mark.ticks > first.ticks:
-            means.append((mark.cpu_ms - first.cpu_ms) / (mark.ticks - first.ticks))
-            first = mark
-    return means
+def cpu_a_tick(marks: Sequence[Mark]) -> float:
+    """CPU a tick in milliseconds, from the first mark to the last."""
+    if len(marks) < 2:
+        raise Failed("these are too few ticks; give it more --seconds")
+    first, *_, last = marks
+    return (last.cpu_ms - first.cpu_ms) / (last.ticks - first.ticks)
+
+
+def room(seconds: int) -> int:
+    """Waits until ticks can be made for so many seconds; answers for how many they will be, then or later.
+
+    Our function owns minutes: after the one that it begins in it makes the ticks of whole ones, or none.
+    """
+    minutes, rest = divmod(seconds, MINUTE_SECONDS)
+    left = MINUTE_SECONDS - time.time() % MINUTE_SECONDS
+    if left < rest + MARGIN_SECONDS:
+        time.sleep(left)
+        left = MINUTE_SECONDS
+    return minutes * MINUTE_SECONDS + math.ceil(left) if minutes else rest
 
 
 def names(clusters: int) -> list[str]:
@@ -116,7 +123,7 @@ def world(clusters: int, who: str) -> Iterator[World]:
 
 
 def ours(binary: Path, clusters: int, seconds: int) -> Figures:
-    """One invocation with so much time. It owns one minute after the other, if the next one would end in time."""
+    """One invocation that makes ticks for so long."""
     with ThreadPoolExecutor(1) as pool, RuntimeApi(NAME) as api, world(clusters, NAME) as fake:
         settings = {
             "AWS_LAMBDA_RUNTIME_API": api.address,
@@ -131,23 +138,31 @@ def ours(binary: Path, clusters: int, seconds: int) -> Figures:
         api.alive = child.running
         api.first_poll(START_SECONDS)
         process = Path("/proc") / str(child.process.pid)
-        answering = pool.submit(api.invoke, json.dumps(event()).encode(), seconds)
+        answering = pool.submit(api.invoke, json.dumps(event()).encode(), seconds + MARGIN_SECONDS)
         marks = []
         while not answering.done():
             time.sleep((0.5 - time.time()) % 1 or 1)  # to the next half second: ticks are due at whole ones
             child.running()
-            marks.append(Mark(time.monotonic(), int(time.time()), cpu_ms(process)))
+            marks.append(Mark(int(time.time()), cpu_ms(process)))
         answer = json.loads(answering.result().body)
-        if answer.get("failed") != 0 or not answer["ticks"]:
-            raise child.failure(f"answered {answer}")
+        lags = reported(child)
+        if answer.get("failed") != 0 or len(lags) != answer["ticks"] + answer["skipped"]:
+            raise child.failure(f"answered {answer}, and reported {len(lags)} ticks")
         return Figures(
             answer["ticks"],
             answer["skipped"],
-            tuple(answer["lagMillis"][name] for name in LAGS),
-            windows(marks[2:-2]),  # without the first call of each kind, and without a rest at the end
+            lags,
+            cpu_a_tick(marks[2:-2]),  # without the first call of each kind, and without a rest at the end
             fake.calls(answer["ticks"]),
             peak_mb(process),
         )
+
+
+def reported(child: Child) -> list[float]:
+    """How late each tick was in milliseconds, as our function writes it every ten seconds."""
+    documents = (json.loads(line) for line in child.log_text().splitlines() if "TickLag" in line)
+    lags = (document["TickLag"] for document in documents)
+    return [one for some in lags for one in (some if isinstance(some, list) else [some])]
 
 
 def event() -> dict[str, Any]:
@@ -170,12 +185,11 @@ def boto3(way: str, clusters: int, seconds: int) -> Iterator[Callable[[], Figure
         def end() -> Figures:
             wait_for("the ticks are made", rests, seconds + PATIENCE_SECONDS, 0.5)
             made = ticks(child)[:-1]
-            lags = [one["lag_ms"] for one in made]
             return Figures(
                 len(made),
                 sum(one["skipped"] for one in made),
-                (percentile(lags, 0.5), percentile(lags, 0.99), max(lags)),
-                windows(Mark(one["at"], number, one["cpu_ms"]) for number, one in enumerate(made)),
+                [one["lag_ms"] for one in made],
+                cpu_a_tick([Mark(number, one["cpu_ms"]) for number, one in enumerate(made)]),
                 fake.calls(len(made)),
                 peak_mb(Path("/proc") / str(child.process.pid)),
             )

@@ -51,7 +51,8 @@ memory, a whole one at 1,769 MB, so that what a thread does beside the start is 
 *Over TLS* is the first invocation with an `https` endpoint, whose chain is like AWS's (RSA, an intermediate, TLS 1.3):
 it makes a connection for each service, and checks the certificates; the other end is Python's, on the same machine.
 *Certificates* are those of the authorities, which another thread reads beside the start, and the first call waits for:
-how much less CPU a start and its first invocation take with one of them in the file, not this machine's.
+how much less CPU a start and its first invocation take with one of them in the file, not this machine's, in the same
+round.
 """
 MISSED = "What the missed ones go to: [ARCHITECTURE.md](../ARCHITECTURE.md#what-a-start-is-made-of).\n"
 Results = dict[Contestant, list[Start]]
@@ -115,6 +116,11 @@ def of_all(starts: list[Start], value: str) -> Spread:
     return spread(getattr(start, value) for start in starts)
 
 
+def less_cpu(starts: list[Start], others: list[Start]) -> Spread:
+    """How much less CPU the others' starts took, round by round, until the first answer."""
+    return spread(start.first_cpu_ms - other.first_cpu_ms for start, other in zip(starts, others, strict=True))
+
+
 def by_side(results: Results, value: str) -> dict[str, dict[str, Spread]]:
     """The same by side and function, as a chart wants it."""
     sides: dict[str, dict[str, Spread]] = {}
@@ -131,7 +137,7 @@ def tables(measured: Measured) -> str:
         tls, one = measured.tls.get(contestant), measured.one.get(contestant)
         name = f"{contestant.function.crate}, {contestant.side}" if tls else contestant.side
         cpu = of_all(plain, "poll_cpu_ms")
-        roots = of_all(plain, "first_cpu_ms").median - of_all(one, "first_cpu_ms").median if one else "-"
+        roots: Cell = less_cpu(plain, one) if one else "-"
         starts.append([name, of_all(plain, "poll_ms"), cpu, roots, of_all(tls or plain, "peak_mb")])
         warm = [milliseconds for start in plain for milliseconds in start.warm_ms]
         percentiles: list[Cell] = [percentile(warm, share) if warm else "-" for share in (0.5, 0.99)]

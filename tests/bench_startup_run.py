@@ -169,7 +169,8 @@ class Runner:
         with RuntimeApi(function.crate) as api, children() as register:
             environment = self.environment(contestant)
             environment |= {"AWS_LAMBDA_RUNTIME_API": api.address, "_HANDLER": str(command[-1]), **function.settings}
-            log = self.folder / f"{function.crate}-{contestant.side}.log"
+            trusting = "-trusting-one" if contestant.authorities else ""
+            log = self.folder / f"{function.crate}-{contestant.side}{trusting}.log"
             before = time.perf_counter_ns()
             child = register(Child(command, environment, log, PEERS))
             api.alive = child.running

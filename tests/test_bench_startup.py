@@ -21,6 +21,7 @@ from bench_startup import (
     Measured,
     Results,
     contestants,
+    less_cpu,
     measure,
     report,
     same_calls,
@@ -177,6 +178,12 @@ def test_the_report_says_what_is_missed(monkeypatch: pytest.MonkeyPatch, tmp_pat
         assert line in text
     assert "| tag-policy, ours | 4 | 3 | 5 | 11 |" in tables(measured)
     assert "| empty | 0.500 | - | - | - | 0 |" in tables(measured)
+
+
+def test_rounds_are_compared_one_by_one() -> None:
+    # The medians differ by 1, the rounds by 1, 2 and 3.
+    starts, others = ([Start(0, 0, 0, cpu) for cpu in each] for each in ((10, 2, 23), (9, 0, 20)))
+    assert less_cpu(starts, others).median == 2
 
 
 def test_each_round_has_everybody_once_and_an_order_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def main() -> None:
         lag = time.time() - due
         written = tick(ecs, cloudwatch, clusters, way, due)
         next_due = max(due + 1, int(time.time() - OFFSET_SECONDS) + OFFSET_SECONDS)
-        told = {"at": time.time(), "lag_ms": lag * 1_000, "cpu_ms": time.process_time() * 1_000}
+        told = {"lag_ms": lag * 1_000, "cpu_ms": time.process_time() * 1_000}
         print(json.dumps({**told, "data": written, "skipped": round(next_due - due) - 1}), flush=True)
         due = next_due
     print("{}", flush=True)
