@@ -298,7 +298,9 @@ fn benchmark(part: &str, row: &str, column: &str) -> f64 {
 #[test]
 fn cpu_is_what_was_measured() {
     let tag_run = |instances: &str| benchmark("Tags", &format!("| tag-policy | {instances} | 0 |"), "CPU s");
-    let tick = |clusters: &str| benchmark("Metrics", &format!("| ecs-metrics | {clusters} |"), "CPU ms a tick") / 1e3;
+    let tick = |clusters: &str| {
+        benchmark("Metrics", &format!("| ecs-metrics | {clusters} |"), "CPU ms a tick") / 1e3
+    };
     let drain = |column| benchmark("Drain", "| 300 s, 50 instances | `ecs-drainer` |", column);
     for (what, measured, assumed) in [
         ("an instance", (tag_run("10,000") - tag_run("1,000")) / 9_000.0, tags::INSTANCE_CPU),
