@@ -81,15 +81,18 @@ def figure(samples: Sequence[Sample], of: Callable[[Sample], float]) -> report.S
 
 def measured(results: Results, limit_s: float) -> str:
     """The table of everything."""
-    columns = ["", "instances", "ms a call", "runs", "calls", "CPU s", "peak MB", "wall s", "of it the fake's CPU"]
+    columns = ["", "instances", "ms a call", "runs", "calls", "CPU s", "× CPU", "peak MB", "wall s"]
+    columns.append("of it the fake's CPU")
     rows: list[list[report.Cell]] = []
     for (peer, size, latency), samples in results.items():
         row: list[report.Cell] = [peer, size, latency]
         if samples is None:
-            rows.append([*row, 1, "", f"not within {limit_s / 60:g} minutes", "", "", ""])
+            rows.append([*row, 1, "", f"not within {limit_s / 60:g} minutes", "", "", "", ""])
             continue
-        figures: list[report.Cell] = [figure(samples, of) for of in (cpu, peak, wall, fake)]
-        rows.append([*row, len(samples), samples[0].calls.total(), *figures])
+        taken, ours = figure(samples, cpu), results.get((OURS, size, latency))
+        times: report.Cell = taken.median / figure(ours, cpu).median if ours else ""
+        figures: list[report.Cell] = [figure(samples, of) for of in (peak, wall, fake)]
+        rows.append([*row, len(samples), samples[0].calls.total(), taken, times, *figures])
     return report.table(columns, rows)
 
 
@@ -182,7 +185,7 @@ The same fleet, rules and outcome: {len(fleet.DEFAULTS)} tags are repaired with 
 missing is only reported, and so are instances without a tag; {percent} % of the instances are as they should be. Each
 run has a fresh fleet, and is checked: every tag that is to be repaired was written once, with its value, no call was
 refused, and all runs of a row made the same calls. Measured is the whole process
-from its start, CPU as the kernel counts it, memory at its highest.
+from its start, CPU as the kernel counts it, memory at its highest. × is how many times as much as tag-policy.
 
 - **{OURS}**: the release binary under the runtime API, invoked by its schedule. It always sends its report.
 - **custodian**: cloud-custodian as from a crontab, at its best: one policy repairs all tags by defaults for what is

@@ -111,6 +111,7 @@ def test_the_page_says_what_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
         ("| memory at 10,000", "| met |"),
         (f"| less CPU than {bench.QUIET}", "11× | met |"),
         (f"| less CPU than {bench.TELLING}", "9.50× | **missed** |"),
+        (f"| {bench.TELLING} | 10,000 | 0 | 1 | 160 | 5.70 | 9.50 | 30 | 2 |", "|"),
         (f"| {bench.TELLING} | 100,000 | 0 | 1 |  | not within 2 minutes", "|"),
         # 150 CreateTags, of which a hundred pass at once and ten a second.
         (f"| {bench.OURS} | 10,000 | 10 | 150 | 0 | 0 |", " 5 |"),
