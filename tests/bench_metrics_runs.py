@@ -31,8 +31,8 @@ NAME, LEASES = "ecs-metrics", "leases"
 PEER = ROOT / "tests" / "peers" / "metrics_boto3.py"
 START_SECONDS = 30
 MINUTE_SECONDS = 60
-# What a run takes to begin, and what our function leaves of its time.
-MARGIN_SECONDS = 3
+# What runs take to begin, and what our function leaves of its time.
+BEGINNING_SECONDS, MARGIN_SECONDS = 5, 3
 # How long a run may take beyond its time: the slowest writer's ticks take many seconds on a busy machine.
 PATIENCE_SECONDS = 300
 
@@ -72,7 +72,7 @@ def room(seconds: int) -> int:
     """
     minutes, rest = divmod(seconds, MINUTE_SECONDS)
     left = MINUTE_SECONDS - time.time() % MINUTE_SECONDS
-    if left < rest + MARGIN_SECONDS:
+    if left < rest + BEGINNING_SECONDS:
         time.sleep(left)
         left = MINUTE_SECONDS
     return minutes * MINUTE_SECONDS + math.ceil(left) if minutes else rest
@@ -173,10 +173,14 @@ def event() -> dict[str, Any]:
 
 @contextmanager
 def boto3(way: str, clusters: int, seconds: int) -> Iterator[Callable[[], Figures]]:
-    """The peer at work, and how to wait for its end. It is told the clusters, and need not list them."""
+    """The peer at work after its first tick, and how to wait for its end. It is told the clusters, and need not list them."""
     with world(clusters, way) as fake:
         command: list[str | Path] = [sys.executable, PEER, way, fake.address, ",".join(names(clusters)), str(seconds)]
         child = fake.start(command, {})
+
+        def works() -> bool:
+            child.running()
+            return bool(ticks(child))
 
         def rests() -> bool:
             child.running()
@@ -194,6 +198,7 @@ def boto3(way: str, clusters: int, seconds: int) -> Iterator[Callable[[], Figure
                 peak_mb(Path("/proc") / str(child.process.pid)),
             )
 
+        wait_for("the first tick is made", works, PATIENCE_SECONDS, 0.1)
         yield end
 
 

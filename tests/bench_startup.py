@@ -1,6 +1,6 @@
 """`make bench-startup`: what a cold start costs, against boto3, and against a Rust function that does nothing.
 
-Three minutes from built binaries. Each round starts every function once, in an order of its own, so that what else the
+Two minutes from built binaries. Each round starts every function once, in an order of its own, so that what else the
 machine does meets all of them alike, and so does what the one before has left.
 """
 
@@ -23,7 +23,7 @@ from environment import DEBUG, ROOT, clean_environment
 from local_stack import start_fake
 from processes import Child, Failed, Register, children
 
-STARTS, WARM = 3 * RUNS, 100
+STARTS, WARM = 2 * RUNS, 100
 # So many times fewer.
 OVER_TLS = 10
 OURS, THEIRS = "ours", "boto3"

@@ -56,8 +56,8 @@ def test_cpu_is_that_of_the_ticks_between() -> None:
     ("wanted", "second", "made", "waited"),
     [
         (12, 0, 12, 0),
-        (12, 44, 12, 0),
-        (12, 46, 12, 14),  # too late in its minute
+        (12, 43, 12, 0),
+        (12, 44, 12, 16),  # too late in its minute
         (86, 20, 60 + 40, 0),  # the rest of its minute, and the next
         (86, 40, 60 + 60, 20),
         (120, 50, 120 + 10, 0),
