@@ -18,9 +18,9 @@ const ZONES: u32 = 6;
 /// Seconds of a page of a thousand instances, some megabytes. Without an account nobody can measure that.
 pub const PAGE_SECONDS: f64 = 0.5;
 /// Seconds of CPU that a run takes for each instance: measured, docs/benchmarks.md ("Tags").
-pub const INSTANCE_CPU: f64 = 0.000_047;
+pub const INSTANCE_CPU: f64 = 0.000_04;
 /// Seconds that this takes at a seventh of a core, rounded.
-pub const INSTANCE: f64 = 0.000_33;
+pub const INSTANCE: f64 = 0.000_28;
 /// Seconds from one look-up to the next (docs/tag-policy.md, "Who launched it"): nobody waits for the answers elsewhere.
 pub const PACE: f64 = 0.6;
 
