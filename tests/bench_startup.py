@@ -26,16 +26,16 @@ from processes import Child, Failed, Register, children
 STARTS, WARM = 2 * RUNS, 100
 # So many times fewer.
 OVER_TLS = 10
-OURS, THEIRS = "ours", "boto3"
+OURS, THEIRS, EMPTY_SIDE = "ours", "boto3", "empty"
 # The floor's crate; its folder among built ones.
 EMPTY, EMPTY_RESOURCE = "empty-function", "EmptyFunction"
 POLL_MS, TIMES_FASTER, RESIDENT_MB = 5, 50, 10
 ZIPPED_MB = {"TagPolicy": 3}
 ZIPPED_MB_OTHERS = 2
 TEXT = """\
-Each function was started {starts} times, once a round and each round in another order, and after each start invoked
-{invocations} times with an event that it gets often and that changes nothing ({events}); then as often over TLS, with
-{over_tls} invocations. The clock of the *start* runs from before the process is made until its first poll of the
+Each function was started {starts} times, once a round and each round in another order, each time after a start of the
+empty one, so that none comes after Python. After each start it was invoked {invocations} times with an event that it
+gets often and that changes nothing ({events}); then as often over TLS, with {over_tls} invocations. The clock of the *start* runs from before the process is made until its first poll of the
 runtime API is there; the clock of an *invocation* from the event's first byte to the answer's last. Calls go to the
 fake AWS on the same machine without latency, whose own work is part of every invocation; a percentile is of all warm
 invocations together. *CPU* is the function's alone. *Memory* is the most that was resident over TLS (the empty function
@@ -73,7 +73,7 @@ def contestants(built: Path, floor: Path, fake: str) -> Iterator[Contestant]:
     for function in functions(fake):
         yield Contestant(OURS, function, (built / function.resource / "bootstrap",))
         yield Contestant(THEIRS, function, (python, "-m", "awslambdaric", f"{function.peer}.handler"))
-    yield Contestant("empty", Function(EMPTY, EMPTY_RESOURCE, dict), (floor,))
+    yield Contestant(EMPTY_SIDE, Function(EMPTY, EMPTY_RESOURCE, dict), (floor,))
 
 
 def trusting_one(every: Iterable[Contestant], authority: Path) -> dict[Contestant, Contestant]:
@@ -89,12 +89,18 @@ def empty_function(run: Path, register: Register) -> Path:
     return DEBUG.parent / target / "release" / EMPTY
 
 
-def measure(runner: Runner, rounds: int, warm: int, all_of_them: list[Contestant], what: str) -> Results:
-    """Starts each `rounds` times, round by round, after one that does not count: it fills caches."""
+def measure(
+    runner: Runner, rounds: int, warm: int, all_of_them: list[Contestant], before: Contestant, what: str
+) -> Results:
+    """Starts each `rounds` times, round by round, after a round that does not count: it fills caches.
+
+    Each comes after a start of `before`, and nobody after Python, whose memory the kernel may still be taking back.
+    """
     results: Results = {contestant: [] for contestant in all_of_them}
     for number in range(rounds + 1):
         print(f"          {what}: round {number} of {rounds}", flush=True)
         for contestant in random.Random(number).sample(all_of_them, len(all_of_them)):
+            runner.start(before, warm=0)
             start = runner.start(contestant, warm if number else 0)
             if number:
                 results[contestant].append(start)
@@ -206,12 +212,13 @@ def main() -> int:
                 every = list(contestants(built, floor, fake))
                 calls = same_calls(runner, fake, every)
                 trusting = trusting_one(every, front.one_authority)
-                found = measure(runner, rounds, warm, [*every, *trusting.values()], "starts")
+                (empty,) = (one for one in every if one.side == EMPTY_SIDE)
+                found = measure(runner, rounds, warm, [*every, *trusting.values()], empty, "starts")
                 plain = {contestant: found[contestant] for contestant in every}
                 one = {contestant: found[same] for contestant, same in trusting.items()}
                 callers = [contestant for contestant in every if calls[contestant.function.crate]]
                 over_tls = Runner(logs, front.address, front.authorities)
-                tls = measure(over_tls, rounds, warm // OVER_TLS, callers, "starts, over TLS")
+                tls = measure(over_tls, rounds, warm // OVER_TLS, callers, empty, "starts, over TLS")
         return report(Measured(plain, tls, one), calls, built, rounds, warm)
 
     return bench("startup", "Start-up", options, measured, lambda: versions("boto3", "awslambdaric"))

@@ -189,13 +189,16 @@ def test_rounds_are_compared_one_by_one() -> None:
 def test_each_round_has_everybody_once_and_an_order_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Contestant] = []
 
-    def start(_self: Runner, contestant: Contestant, _warm: int) -> Start:
+    def start(_self: Runner, contestant: Contestant, warm: int) -> Start:
         started.append(contestant)
         return Start(1, 1, 1, 1)
 
     monkeypatch.setattr(Runner, "start", start)
     everybody = [Contestant(str(number), NOTHING, ("x",)) for number in range(9)]
-    results = measure(Runner(Path(), "", Path()), 4, 0, everybody, "")
+    before = Contestant("before", NOTHING, ("x",))
+    results = measure(Runner(Path(), "", Path()), 4, 0, everybody, before, "")
+    assert set(started[::2]) == {before}
+    started = started[1::2]
     rounds = [tuple(started[first : first + 9]) for first in range(0, len(started), 9)]
     assert len(rounds) == len(set(rounds)) == 5, "one that does not count, and four"
     assert all(set(one) == set(everybody) for one in rounds)
