@@ -1,7 +1,7 @@
 """`make bench-startup`: what a cold start costs, against boto3, and against a Rust function that does nothing.
 
-Two minutes from built binaries. Each round starts every function once, in an order of its own, so that what else the
-machine does meets all of them alike, and so does what the one before has left.
+Two or three minutes from built binaries. Each round starts every function once, in an order of its own, so that what
+else the machine does meets all of them alike; and each start comes after one of the empty function, which leaves little.
 """
 
 from __future__ import annotations
@@ -35,12 +35,16 @@ ZIPPED_MB_OTHERS = 2
 TEXT = """\
 Each function was started {starts} times, once a round and each round in another order, each time after a start of the
 empty one, so that none comes after Python. After each start it was invoked {invocations} times with an event that it
-gets often and that changes nothing ({events}); then as often over TLS, with {over_tls} invocations. The clock of the *start* runs from before the process is made until its first poll of the
-runtime API is there; the clock of an *invocation* from the event's first byte to the answer's last. Calls go to the
-fake AWS on the same machine without latency, whose own work is part of every invocation; a percentile is of all warm
-invocations together. *CPU* is the function's alone. *Memory* is the most that was resident over TLS (the empty function
-calls nobody), the binary's pages included. A function has both cores here; Lambda gives it a share of one by its
-memory, a whole one at 1,769 MB, so that what a thread does beside the start is paid for there.
+gets often and that changes nothing; then all of it once more over TLS, with {over_tls} invocations. What an event calls:
+
+{events}
+
+The clock of the *start* runs from before the process is made until its first poll of the runtime API is there; the
+clock of an *invocation* from the event's first byte to the answer's last. Calls go to the fake AWS on the same machine
+without latency, whose own work is part of every invocation; a percentile is of all warm invocations together. *CPU* is
+the function's alone. *Memory* is the most that was resident over TLS (the empty function calls nobody), the binary's
+pages included. A function has both cores here; Lambda gives it a share of one by its memory, a whole one at 1,769 MB,
+so that what a thread does beside the start is paid for there.
 
 - **ours**: the release build for this machine's processor, as `make size` makes it; AWS gets arm64 by default.
 - **boto3**: a function of a few lines that makes the same calls (`tests/peers/startup_*.py`), under `awslambdaric`;
@@ -51,8 +55,7 @@ memory, a whole one at 1,769 MB, so that what a thread does beside the start is 
 *Over TLS* is the first invocation with an `https` endpoint, whose chain is like AWS's (RSA, an intermediate, TLS 1.3):
 it makes a connection for each service, and checks the certificates; the other end is Python's, on the same machine.
 *Certificates* are those of the authorities, which another thread reads beside the start, and the first call waits for:
-how much less CPU a start and its first invocation take with one of them in the file, not this machine's, in the same
-round.
+how much less CPU a start and its first invocation take in the same round with a file of one instead of this machine's.
 """
 MISSED = "What the missed ones go to: [ARCHITECTURE.md](../ARCHITECTURE.md#what-a-start-is-made-of).\n"
 Results = dict[Contestant, list[Start]]
@@ -176,13 +179,12 @@ def goals(results: Results, tls: Results, built: Path) -> str:
 
 def report(measured: Measured, calls: dict[str, dict[str, int]], built: Path, rounds: int, warm: int) -> str:
     """The block's text, with its charts."""
-    events = (
-        f"{name}: " + ", ".join(f"{count} {call}" for call, count in sorted(made.items()))
+    events = "\n".join(
+        f"- {name}: " + ", ".join(f"{count} {call}" for call, count in sorted(made.items()))
         for name, made in calls.items()
         if made
     )
-    counts = {"starts": rounds, "invocations": 1 + warm, "over_tls": 1 + warm // OVER_TLS}
-    text = TEXT.format(events="; ".join(events), **counts)
+    text = TEXT.format(events=events, starts=rounds, invocations=1 + warm, over_tls=1 + warm // OVER_TLS)
     plain, tls = measured.plain, measured.tls
     first = {side: values for side, values in by_side(plain, "first_ms").items() if side in (OURS, THEIRS)}
     over_tls = {f"{side}, over TLS": values for side, values in by_side(tls, "first_ms").items()}

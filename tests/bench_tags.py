@@ -184,8 +184,8 @@ def text(results: Results, limit_s: float) -> str:
 The same fleet, rules and outcome: {len(fleet.DEFAULTS)} tags are repaired with fixed and computed values, one that is
 missing is only reported, and so are instances without a tag; {percent} % of the instances are as they should be. Each
 run has a fresh fleet, and is checked: every tag that is to be repaired was written once, with its value, no call was
-refused, and all runs of a row made the same calls. Measured is the whole process
-from its start, CPU as the kernel counts it, memory at its highest. × is how many times as much as tag-policy.
+refused, and all runs of a row made the same calls. Measured is the whole process from its start, CPU as the kernel
+counts it, memory at its highest. × is how many times as much as tag-policy.
 
 - **{OURS}**: the release binary under the runtime API, invoked by its schedule. It always sends its report.
 - **custodian**: cloud-custodian as from a crontab, at its best: one policy repairs all tags by defaults for what is

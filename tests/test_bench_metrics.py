@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,29 @@ def test_there_are_as_many_ticks_as_are_wanted(monkeypatch: pytest.MonkeyPatch) 
     own = [one for one in asked if one[0]]
     assert own == [(1, 12)] * 3 + [(bench.LONG_SIZE, seconds) for seconds in (100, 95, 85)]
     assert {len(made) for made in found.values()} == {3}
+
+
+@pytest.mark.parametrize(
+    ("clusters", "order"),
+    [(100, "+batched +pairs ours -batched -pairs"), (1_000, "+batched ours -batched +pairs -pairs")],
+)
+def test_peers_work_beside_ours(clusters: int, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for pairs that take longer than what the others leave of a second."""
+    done: list[str] = []
+
+    def work(what: str) -> Figures:
+        done.append(what)
+        return Figures(60, 0, [0.1], 2, Counter(), 10)
+
+    def boto3(way: str, *_: int) -> contextlib.AbstractContextManager[Callable[[], Figures]]:
+        done.append(f"+{way}")
+        return contextlib.nullcontext(lambda: work(f"-{way}"))
+
+    monkeypatch.setattr(runs, "room", lambda seconds: seconds)
+    monkeypatch.setattr(runs, "ours", lambda *_: work("ours"))
+    monkeypatch.setattr(runs, "boto3", boto3)
+    bench.measure([clusters], 12, minutes=1, most=1, binary=Path())
+    assert " ".join(done) == order
 
 
 def test_the_page_compares(monkeypatch: pytest.MonkeyPatch) -> None:

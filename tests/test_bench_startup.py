@@ -169,7 +169,7 @@ def test_the_report_says_what_is_missed(monkeypatch: pytest.MonkeyPatch, tmp_pat
     measured = Measured(plain, tls, {ours: [Start(3, 1, 2, 2)]})
     text = report(measured, {"tag-policy": {"Scan": 1, "UpdateItem": 1}, EMPTY: {}}, tmp_path, 1, 1)
     for line in (
-        "(tag-policy: 1 Scan, 1 UpdateItem)",
+        "\n- tag-policy: 1 Scan, 1 UpdateItem\n",
         "| tag-policy: start | ≤ 5 ms | 4 ms | met |",
         "| tag-policy: times faster to start than boto3 | ≥ 50× | 25× | **missed** |",
         "| tag-policy: memory | ≤ 10 MB | 11 MB | **missed** |",

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,7 @@ def test_runs_that_call_something_else_are_an_error(monkeypatch: pytest.MonkeyPa
 
 def test_what_takes_minutes_is_measured_once() -> None:
     planned = bench.plan(bench.SIZES, 7)
+    assert planned.keys() == set(product((bench.OURS, bench.QUIET, bench.TELLING), bench.SIZES, (0, 50)))
     assert {key[:2] for key, most in planned.items() if most == 1} == {(bench.QUIET, 100_000), (bench.TELLING, 100_000)}
     assert {most for key, most in planned.items() if key[0] == bench.OURS} == {7}
 
