@@ -1,14 +1,19 @@
 """`make bench-drain`: what a drain costs, ours and two boto3 drainers in turn, with the same fake and the same seeds.
 
 Time is virtual (bench_drain_run.py), so that a drain of an hour takes seconds. Calls, invocations and delays do not
-depend on the machine; of them a seed gives the same every time, which is tried. CPU time does.
+depend on the machine; of them a seed gives the same every time, which is tried. CPU time does. Two drains run at a
+time: in each the function and the fake wait for one another, and leave a processor idle otherwise.
 """
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import sys
+import tempfile
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +21,9 @@ from bench_command import asked, bench, command_line, folder
 from bench_drain_lines import Queues
 from bench_drain_run import Case, Drainer, Outcome, boto3_drainer, clock_library, run
 from bench_report import RUNS, Cell, Spread, bars, spread, table, versions
-from processes import Failed
+from processes import Failed, children
 
+AT_ONCE = 2
 INSTANCES = (50, 500, 5_000)
 SECONDS = (300, 3_600)
 # The case in which the published check for tasks goes wrong.
@@ -50,7 +56,7 @@ records heartbeats, so all have a hook of two hours where the published fifteen 
 All run against the fake AWS of this repository: 20 ms a call, throttled as AWS throttles, 20 to 100 ms for a delivery.
 Time is virtual: a clock that calls, sleeps and queues move on. Calls that a function makes side by side count one after
 the other, which only `ecs-drainer` does. Each has one environment, and each seed is another world and another moment of
-the last task's end, the same for all three.
+the last task's end, the same for all three. Two drains ran at a time, each on a processor's worth.
 """
 EARLY = """
 ### Tasks that are told to stop
@@ -109,18 +115,28 @@ class Bench:
         self.folder, self.runs = folder, runs
         self.library = clock_library(folder)
 
-    def measure(self, drainers: Iterable[Drainer], case: Case, shorter: Results | None = None) -> dict[str, Drains]:
-        """Each drainer in turn, seed after seed. The first seed is done twice, and must come out the same."""
-        chosen = {drainer.name: self.seeds(drainer.name, case, shorter) for drainer in drainers}
-        results = {name: Drains() for name in chosen}
-        for seed in range(1, self.runs + 1):
-            for drainer in drainers:
-                if seed in chosen[drainer.name]:
-                    results[drainer.name].outcomes[seed] = self.drain(drainer, case, seed)
-        for drainer in drainers:
-            outcomes = results[drainer.name].outcomes
-            if len(outcomes) > 1 and (again := self.drain(drainer, case, 1)).counted() != outcomes[1].counted():
-                raise Failed(f"{drainer.name}, {case}: {again.counted()} after {outcomes[1].counted()}")
+    def measure(self, drainers: Sequence[Drainer], cases: Mapping[Case, Results | None]) -> dict[Case, Results]:
+        """Cases, each with what a shorter one took: the drainers in turn, seed after seed.
+
+        The first seed is done twice, and must come out the same.
+        """
+        chosen = [
+            (drainer, case, self.seeds(drainer.name, case, shorter))
+            for case, shorter in cases.items()
+            for drainer in drainers
+        ]
+        first = [
+            (drainer, case, seeds[turn])
+            for turn in range(self.runs)
+            for drainer, case, seeds in chosen
+            if turn < len(seeds)
+        ]
+        again = [(drainer, case, seeds[0]) for drainer, case, seeds in chosen if len(seeds) > 1]
+        results: dict[Case, Results] = {case: {drainer.name: Drains() for drainer in drainers} for case in cases}
+        for (drainer, case, seed), outcome in zip(first + again, self.drains(first + again), strict=True):
+            before = results[case][drainer.name].outcomes.setdefault(seed, outcome)
+            if before.counted() != outcome.counted():
+                raise Failed(f"{drainer.name}, {case}: {outcome.counted()} after {before.counted()}")
         return results
 
     def seeds(self, name: str, case: Case, shorter: Results | None) -> Sequence[int]:
@@ -129,14 +145,25 @@ class Bench:
             return [shorter[name].usual_seed()]
         return range(1, self.runs + 1)
 
-    def drain(self, drainer: Drainer, case: Case, seed: int) -> Outcome:
+    def drains(self, wanted: Iterable[tuple[Drainer, Case, int]]) -> list[Outcome]:
+        """So many at a time. When one fails, or all are to end, no other is begun, and those that run end soon."""
+        given_up = threading.Event()
+        with children(), ThreadPoolExecutor(AT_ONCE) as pool:
+            try:
+                return list(pool.map(lambda one: self.drain(*one, given_up), wanted))
+            finally:
+                given_up.set()
+
+    def drain(self, drainer: Drainer, case: Case, seed: int, given_up: threading.Event) -> Outcome:
         """One, which has to end by a call; the fake's word counts."""
         print(f"          {case}, seed {seed}: {drainer.name} ...", flush=True)
-        outcome = run(drainer, case, seed, self.library, self.folder)
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        outcome = run(drainer, case, seed, self.library, folder, given_up)
         if outcome.ended_by != "call":
             raise Failed(f"{drainer.name}, {case}, seed {seed}: the hook ended by {outcome.ended_by}")
         if outcome.tasks_left and not (case.told_to_stop and drainer.name.startswith("drain_")):
             raise Failed(f"{drainer.name}, {case}, seed {seed}: completed over {outcome.tasks_left} tasks")
+        shutil.rmtree(folder)  # a drain that failed leaves its logs
         return outcome
 
 
@@ -158,8 +185,8 @@ def page(measured: Mapping[Case, Results], early: Results) -> str:
     seeds = {len(drains.outcomes) for results in measured.values() for drains in results.values()}
     if 1 in seeds:
         text += (
-            f"\nA row without quartiles ran once: it is of more than {LONG:,} calls, most of them in equal passes. All\n"
-            f"others have {max(seeds)} seeds.\n"
+            f"\nA row without quartiles ran once: it is of more than {LONG:,} calls, most of them in equal passes. All "
+            f"others have\n{max(seeds)} seeds.\n"
         )
     for name, title, unit, value in (
         ("drain-calls", "Calls per drain", "calls", Drains.calls),
@@ -186,15 +213,14 @@ def completed(drains: Drains) -> Cell:
 
 def measure(bench: Bench, drainers: Sequence[Drainer], instances: Iterable[int], seconds: Iterable[int]) -> str:
     """Everything, as Markdown."""
-    measured: dict[Case, Results] = {}
-    for count in instances:
-        shorter: Results | None = None
-        for length in sorted(seconds):
-            case = Case(count, length)
-            measured[case] = bench.measure(drainers, case, shorter)
-            shorter = shorter or measured[case]
+    # The longest first, so that none is left over for the end.
+    sizes, (shortest, *others) = sorted(instances, reverse=True), sorted(seconds)
+    short = bench.measure(drainers, dict.fromkeys([*(Case(count, shortest) for count in sizes), TOLD_TO_STOP]))
+    early = short.pop(TOLD_TO_STOP)
+    longer = {Case(count, length): short[Case(count, shortest)] for count in sizes for length in others}
+    measured = short | bench.measure(drainers, longer)
     in_order = sorted(measured, key=lambda case: (case.seconds, case.instances))
-    return page({case: measured[case] for case in in_order}, bench.measure(drainers, TOLD_TO_STOP))
+    return page({case: measured[case] for case in in_order}, early)
 
 
 def main() -> int:

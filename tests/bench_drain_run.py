@@ -11,6 +11,7 @@ import json
 import os
 import random
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -126,8 +127,10 @@ class Outcome:
 class Run:
     """A function and a World, and the events between them."""
 
-    def __init__(self, fake: str, api: RuntimeApi, wiring: Subscriptions, seed: int) -> None:
-        self.fake, self.api, self.wiring = fake, api, wiring
+    def __init__(
+        self, fake: str, api: RuntimeApi, wiring: Subscriptions, seed: int, given_up: threading.Event
+    ) -> None:
+        self.fake, self.api, self.wiring, self.given_up = fake, api, wiring, given_up
         self.invocations, self.running = 0, 0
         self._random = random.Random(seed)
 
@@ -135,6 +138,8 @@ class Run:
         """Until nothing waits anywhere, and nothing is due."""
         clock = self.clock()
         while times := [*(due for line in self.wiring.lines for due in line.due()), *clock["due"]]:
+            if self.given_up.is_set():
+                raise Failed("this drain was given up")
             clock = self.clock(max(min(times), clock["now"]))
             for line in self.wiring.lines:
                 if any(due <= clock["now"] for due in line.due()):
@@ -163,8 +168,13 @@ class Run:
         return {"now": answer["now"], "due": [answer["due"]] if "due" in answer else []}
 
 
-def run(drainer: Drainer, case: Case, seed: int, library: Path, folder: Path) -> Outcome:
-    """One drain, from the instance that is to leave until nothing is left to happen, by the clock of the `library`."""
+def run(
+    drainer: Drainer, case: Case, seed: int, library: Path, folder: Path, given_up: threading.Event
+) -> Outcome:
+    """One drain, from the instance that is to leave until nothing is left to happen, by the clock of the `library`.
+
+    It fails when it is given up. Others may run beside it, in folders of their own.
+    """
     scenario, clock = folder / "scenario.json", folder / "clock"
     scenario.write_text(json.dumps(case.scenario(seed)))
     environment = clean_environment()
@@ -184,10 +194,11 @@ def run(drainer: Drainer, case: Case, seed: int, library: Path, folder: Path) ->
         api.alive = function.running
         api.first_poll(START_SECONDS)
         process = Path("/proc") / str(function.process.pid)
-        scaling = boto3.client("autoscaling", **client_settings(fake))
+        # A session of its own: clients of the default one cannot be made side by side.
+        scaling = boto3.Session().client("autoscaling", **client_settings(fake))
         scaling.set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=case.instances - 1)
         before = cpu_ms(process)
-        played = Run(fake, api, drainer.wiring(), seed)
+        played = Run(fake, api, drainer.wiring(), seed, given_up)
         played.play()
         spent = cpu_ms(process) - before
         return outcome(played, get_json(f"{fake}/calls"), get_json(f"{fake}/history"), spent)

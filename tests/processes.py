@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -123,7 +124,11 @@ Register = Callable[[Child], Child]
 
 @contextlib.contextmanager
 def children() -> Iterator[Register]:
-    """Everything registered is ended at the end, last one first, whatever ends it: an error, Ctrl-C, SIGTERM."""
+    """Everything registered is ended at the end, last one first, whatever ends it: an error, Ctrl-C, SIGTERM.
+
+    Signals reach the main thread alone; another has to be told by it.
+    """
+    heard = ENDING_SIGNALS if threading.current_thread() is threading.main_thread() else ()
     alive: list[Child] = []
 
     def register(child: Child) -> Child:
@@ -133,12 +138,12 @@ def children() -> Iterator[Register]:
     def terminated(number: int, _frame: object) -> None:
         raise Terminated(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, terminated) for number in ENDING_SIGNALS}
+    before = {number: signal.signal(number, terminated) for number in heard}
     try:
         yield register
     finally:
         # A second Ctrl-C would leave the rest behind; ending takes seconds at most.
-        impatience = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, *ENDING_SIGNALS)}
+        impatience = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, *heard) if heard}
         faults = [fault for child in reversed(alive) if (fault := _stop(child))]
         for number, handler in (impatience | before).items():
             signal.signal(number, handler)

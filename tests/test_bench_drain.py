@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
+from collections import Counter
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
 
 import bench_drain
-from bench_drain import Bench, Drains, rows
+from bench_drain import TOLD_TO_STOP, Bench, Drains, measure, rows
 from bench_drain_lines import SECOND, Line, Queues, sqs_event
 from bench_drain_run import Case, Drainer, Outcome, boto3_drainer, clock_library, run
 from environment import DEBUG, ROOT
@@ -45,7 +48,7 @@ def documented() -> tuple[int, int]:
 @pytest.mark.parametrize("told_to_stop", [False, True])
 def test_a_drain_takes_no_more_than_is_documented(told_to_stop: bool, library: Path, tmp_path: Path) -> None:
     case = Case(50, 300, told_to_stop)
-    outcome, again = (run(OURS, case, 1, library, tmp_path) for _ in range(2))
+    outcome, again = (run(OURS, case, 1, library, tmp_path, threading.Event()) for _ in range(2))
     calls, invocations = documented()
     assert sum(outcome.calls.values()) <= calls, outcome.calls
     assert outcome.invocations <= invocations
@@ -58,11 +61,11 @@ def test_a_drain_takes_no_more_than_is_documented(told_to_stop: bool, library: P
 @pytest.mark.parametrize(("module", "passes"), [("drain_wait", 1), ("drain_loop", 50)])
 def test_a_peer_drains(module: str, passes: int, library: Path, tmp_path: Path) -> None:
     peer = boto3_drainer(module, PYTHON)
-    outcome = run(peer, Case(50, 300), 1, library, tmp_path)
+    outcome = run(peer, Case(50, 300), 1, library, tmp_path, threading.Event())
     assert (outcome.ended_by, outcome.tasks_left) == ("call", 0), outcome
     assert outcome.invocations >= passes
     assert sum(outcome.calls.values()) > documented()[0], outcome.calls
-    early = run(peer, Case(50, 300, told_to_stop=True), 1, library, tmp_path)
+    early = run(peer, Case(50, 300, told_to_stop=True), 1, library, tmp_path, threading.Event())
     assert early.tasks_left > 0, "what it is said to do wrong"
 
 
@@ -79,10 +82,57 @@ def test_a_peer_drains(module: str, passes: int, library: Path, tmp_path: Path) 
 def test_what_no_drain_may_do_is_no_figure(
     outcomes: list[Outcome], told_to_stop: bool, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drained = iter(outcomes)
+    drained = chain(outcomes, repeat(outcomes[-1]))
     monkeypatch.setattr(bench_drain, "run", lambda *_: next(drained))
     with pytest.raises(Failed, match=said):
-        Bench(tmp_path, runs=2).measure([OURS], Case(50, 300, told_to_stop))
+        Bench(tmp_path, runs=2).measure([OURS], {Case(50, 300, told_to_stop): None})
+
+
+def test_two_run_at_a_time_until_one_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(2, timeout=10)
+    ended: list[int] = []
+
+    def drain(_drainer: Drainer, _case: Case, seed: int, *rest: object) -> None:
+        given_up = rest[-1]
+        assert isinstance(given_up, threading.Event)
+        if seed <= 2:
+            together.wait()
+        if seed == 1:
+            raise Failed("seed 1 fails")
+        assert given_up.wait(10)
+        ended.append(seed)
+
+    monkeypatch.setattr(bench_drain, "run", drain)
+    with pytest.raises(Failed, match="seed 1 fails"):
+        Bench(tmp_path, runs=7).measure([OURS], {Case(50, 300): None})
+    assert 2 in ended and set(ended) <= {2, 3}, "whoever failed may have begun another before that was known"
+
+
+def test_a_drain_that_is_given_up_ends(library: Path, tmp_path: Path) -> None:
+    given_up = threading.Event()
+    given_up.set()
+    with pytest.raises(Failed, match="given up"):
+        run(OURS, Case(50, 300), 1, library, tmp_path, given_up)
+
+
+def test_all_seeds_run_but_of_the_longest_drains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: Counter[tuple[str, Case, int]] = Counter()
+
+    def drain(drainer: Drainer, case: Case, seed: int, *_: object) -> Outcome:
+        done[drainer.name, case, seed] += 1
+        # A median of 20 and of 200, which is that of the second seed: twelve times as long is 240, and 2,400.
+        calls = {1: 1, 2: 2, 3: 3}[seed] * (10 if drainer is OURS else 100)
+        return Outcome({"ListTasks": calls}, 1, 2.5, "call", 0, 0.5, 1)
+
+    monkeypatch.setattr(bench_drain, "run", drain)
+    monkeypatch.setattr(bench_drain, "bars", lambda *_, **__: "")
+    drainers = [OURS, *(boto3_drainer(peer, PYTHON) for peer in ("drain_wait", "drain_loop"))]
+    measure(Bench(tmp_path, runs=3), drainers, [50, 500], [300, 3_600])
+    every = [(drainer.name, case) for drainer in drainers for case in (Case(50, 300), Case(500, 300), TOLD_TO_STOP)]
+    every += [(OURS.name, case) for case in (Case(50, 3_600), Case(500, 3_600))]
+    expected = Counter({(*one, seed): 2 if seed == 1 else 1 for one in every for seed in (1, 2, 3)})
+    once = [(name, case, 2) for name in ("drain_wait", "drain_loop") for case in (Case(50, 3_600), Case(500, 3_600))]
+    assert done == expected + Counter(once)
 
 
 def test_an_hour_is_over_at_once(library: Path, tmp_path: Path) -> None:
