@@ -166,7 +166,7 @@ def test_the_report_says_what_is_missed(monkeypatch: pytest.MonkeyPatch, tmp_pat
     plain: Results = {ours: [Start(4, 3, 2, 7, [1], 1, 9)], theirs: [Start(100, 80, 20, 90, [10], 5, 70)]}
     plain[empty] = [Start(2, 1, 0.5, 1.5)]
     tls: Results = {ours: [Start(4, 3, 8, 9, peak_mb=11)], theirs: [Start(100, 80, 60, 120, peak_mb=75)]}
-    measured = Measured(plain, tls, {ours: [Start(3, 1, 2, 2)]})
+    measured = Measured(plain, tls, {ours: [Start(3.5, 1, 2, 2)]})
     text = report(measured, {"tag-policy": {"Scan": 1, "UpdateItem": 1}, EMPTY: {}}, tmp_path, 1, 1)
     for line in (
         "\n- tag-policy: 1 Scan, 1 UpdateItem\n",
@@ -176,7 +176,7 @@ def test_the_report_says_what_is_missed(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "| tag-policy: zipped, of 1.0 MB | ≤ 3 MB | 0.900 MB | met |",
     ):
         assert line in text
-    assert "| tag-policy, ours | 4 | 3 | 5 | 11 |" in tables(measured)
+    assert "| tag-policy, ours | 4 | 3.50 | 3 | 5 | 11 |" in tables(measured)
     assert "| empty | 0.500 | - | - | - | 0 |" in tables(measured)
 
 
