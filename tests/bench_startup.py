@@ -1,7 +1,7 @@
 """`make bench-startup`: what a cold start costs, against boto3, and against a Rust function that does nothing.
 
-Two or three minutes from built binaries. Each round starts every function once, in an order of its own, so that what
-else the machine does meets all of them alike; and each start comes after one of the empty function, which leaves little.
+Some three minutes from built binaries. Each round starts every function once, in an order of its own, so that what
+else the machine does meets all of them alike; each start comes after one of the empty function, which leaves little.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ ZIPPED_MB_OTHERS = 2
 TEXT = """\
 Each function was started {starts} times, once a round and each round in another order, each time after a start of the
 empty one, so that none comes after Python. After each start it was invoked {invocations} times with an event that it
-gets often and that changes nothing; then all of it once more over TLS, with {over_tls} invocations. What an event calls:
+gets often and that changes nothing; then all of it once more over TLS, with {over_tls} invocations. What an event
+calls:
 
 {events}
 
@@ -55,8 +56,8 @@ so that what a thread does beside the start is paid for there.
 *Over TLS* is the first invocation with an `https` endpoint, whose chain is like AWS's (RSA, an intermediate, TLS 1.3):
 it makes a connection for each service, and checks the certificates; the other end is Python's, on the same machine.
 *Certificates* are those of the authorities, which another thread reads beside the start, and the first call waits for.
-What they take is seen with a file of one authority instead of this machine's, in the same rounds: the start is sooner,
-and it and its first invocation take so much less CPU.
+What they take is seen with a file of one authority instead of this machine's, in the same rounds: how long the start
+takes then, and how much less CPU it and its first invocation take.
 """
 MISSED = "What the missed ones go to: [ARCHITECTURE.md](../ARCHITECTURE.md#what-a-start-is-made-of).\n"
 Results = dict[Contestant, list[Start]]

@@ -6,7 +6,8 @@ import math
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import bench_report as report
@@ -39,30 +40,39 @@ def plan(sizes: Sequence[int], most: int) -> dict[Key, int]:
 
 
 def measure(planned: Mapping[Key, int], binary: Path, limit_s: float) -> Results:
-    """All of it, the peers in turn."""
+    """All of it, the peers in turn, and both custodians at the same time."""
     found: dict[Key, list[Sample] | None] = {key: [] for key in planned}
     for turn in range(max(planned.values())):
-        for key, most in planned.items():
-            samples = found[key]
-            if turn >= most or samples is None:
-                continue
-            sample = once(key, binary, limit_s)
-            if sample is None:
-                found[key] = None
-                continue
-            if samples and sample.calls != samples[0].calls:
-                raise Failed(f"{key}: {sample.calls}, and {samples[0].calls} in the first run")
-            samples.append(sample)
-            print(f"{turn + 1}: {key[0]}, {key[1]:,} instances, {key[2]} ms: {sample.cpu_s:.2f} s CPU", flush=True)
+        due = [key for key, most in planned.items() if turn < most and found[key] is not None]
+        for together in beside(due):
+            for key, sample in zip(together, runs_of(together, binary, limit_s), strict=True):
+                samples = found[key]
+                if sample is None or samples is None:
+                    found[key] = None
+                    continue
+                if samples and sample.calls != samples[0].calls:
+                    raise Failed(f"{key}: {sample.calls}, and {samples[0].calls} in the first run")
+                samples.append(sample)
+                print(f"{turn + 1}: {key[0]}, {key[1]:,} instances, {key[2]} ms: {sample.cpu_s:.2f} s CPU", flush=True)
     return found
 
 
-def once(key: Key, binary: Path, limit_s: float) -> Sample | None:
-    """One run; None when it takes longer than it may."""
-    peer, instances, latency_ms = key
-    if peer == OURS:
-        return runs.ours(binary, instances, latency_ms)
-    return runs.custodian(instances, latency_ms, peer == TELLING, limit_s)
+def beside(due: Iterable[Key]) -> list[list[Key]]:
+    """What runs at the same time. Custodian and the fake wait for one another, and take one processor together."""
+    groups: dict[object, list[Key]] = {}
+    for key in due:
+        peer, *world = key
+        groups.setdefault((peer == OURS, *world), []).append(key)
+    return list(groups.values())
+
+
+def runs_of(keys: Sequence[Key], binary: Path, limit_s: float) -> list[Sample | None]:
+    """One run of each; None for one that takes longer than it may."""
+    if keys[0][0] == OURS:
+        return [runs.ours(binary, instances, latency_ms) for _, instances, latency_ms in keys]
+    with ExitStack() as stack:
+        at_work = [stack.enter_context(runs.custodian(size, ms, peer == TELLING, limit_s)) for peer, size, ms in keys]
+        return [end() for end in at_work]
 
 
 def exponent(values: Mapping[int, float]) -> float:
@@ -191,7 +201,7 @@ counts it, memory at its highest. × is how many times as much as tag-policy.
 - **custodian**: cloud-custodian as from a crontab, at its best: one policy repairs all tags by defaults for what is
   absent, so that instances that lack the same share calls; the policies share one description of the fleet in pages of
   1,000 (`MaxResults`), through the cache in memory. A call tags 25 instances, which cannot be set. With `notify`, each
-  policy tells a topic of its instances.
+  policy tells a topic of its instances. Both run at the same time: each and its fake take a processor's worth.
 
 {measured(results, limit_s)}
 {judged(results)}

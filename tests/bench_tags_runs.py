@@ -10,13 +10,14 @@ import contextlib
 import json
 import os
 import re
-import resource
 import shutil
-import subprocess
+import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,8 +96,9 @@ class Fleet:
 @contextlib.contextmanager
 def fresh(instances: int, latency_ms: int) -> Iterator[Fleet]:
     """A fleet for one run."""
-    folder = LOCAL / "bench-tags" / f"{os.getpid()}"
-    folder.mkdir(parents=True, exist_ok=True)
+    logs = LOCAL / "bench-tags"
+    logs.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=logs))
     scenario = folder / "scenario.json"
     scenario.write_text(json.dumps(fleet.world(instances, latency_ms)))
     with children() as register:
@@ -117,30 +119,39 @@ def today() -> str:
     return datetime.now(timezone.utc).date().isoformat()
 
 
-def spent() -> float:
-    """CPU seconds of all child processes that have ended and been waited for."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+@contextlib.contextmanager
+def custodian(instances: int, latency_ms: int, notify: bool, limit_s: float) -> Iterator[Callable[[], Sample | None]]:
+    """As from a crontab: `custodian run` with all that makes it fast.
 
-
-def custodian(instances: int, latency_ms: int, notify: bool, limit_s: float) -> Sample | None:
-    """As from a crontab: `custodian run` with all that makes it fast. None: it was not done in time."""
-    with fresh(instances, latency_ms) as world, identity() as (who, asked):
+    It is at work, and what is yielded waits for its end. That answers None when it was not done in time.
+    """
+    with ThreadPoolExecutor(1) as pool, fresh(instances, latency_ms) as world, identity() as (who, asked):
         policies, memory = world.folder / "policies.json", world.folder / "memory"
         policies.write_text(json.dumps(fleet.policies(notify)))
         variables = {"AWS_ENDPOINT_URL_STS": who, "AWS_ENDPOINT_URL_IAM": who}
         command: list[str | Path] = [CUSTODIAN, PEER, memory, "run", "--cache", "memory"]
         command += ["--output-dir", world.folder / "output", policies]
-        before, began = spent(), time.monotonic()
+        began = time.monotonic()
         child = world.start(command, variables)
-        try:
-            code = child.process.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            return None
-        wall, cpu, fake_cpu = time.monotonic() - began, spent() - before, world.fake_cpu_s()
-        if code != 0:
-            raise child.failure(f"ended with {code}")
-        return Sample(world.calls() + asked, cpu, int(memory.read_text()) * 1024 / 1e6, wall, fake_cpu)
+        ending = pool.submit(ended, child)
+
+        def end() -> Sample | None:
+            try:
+                code, cpu, at = ending.result(began + limit_s - time.monotonic())
+            except futures.TimeoutError:
+                return None
+            if code != 0:
+                raise child.failure(f"ended with {code}")
+            peak, fake_cpu = int(memory.read_text()) * 1024 / 1e6, world.fake_cpu_s()
+            return Sample(world.calls() + asked, cpu, peak, at - began, fake_cpu)
+
+        yield end
+
+
+def ended(child: Child) -> tuple[int, float, float]:
+    """Waits for the end: the exit code, the CPU seconds of this process and no other, and when it was."""
+    _, status, usage = os.wait4(child.process.pid, 0)
+    return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, time.monotonic()
 
 
 def ours(binary: Path, instances: int, latency_ms: int) -> Sample:
@@ -156,14 +167,14 @@ def ours(binary: Path, instances: int, latency_ms: int) -> Sample:
             "REPORT_TOPIC_ARN": fleet.TOPIC,
         }
         event = json.dumps(sent_now(SCHEDULED)).encode()
-        before, began = spent(), time.monotonic()
+        began = time.monotonic()
         child = world.start([binary], settings)
         api.alive = child.running
         api.first_poll(START_SECONDS)
         answer = json.loads(api.invoke(event, RUN_SECONDS).body)
         wall, peak = time.monotonic() - began, peak_mb(Path("/proc") / str(child.process.pid))
-        child.stop()
-        cpu, fake_cpu = spent() - before, world.fake_cpu_s()
+        child.process.kill()
+        (_, cpu, _), fake_cpu = ended(child), world.fake_cpu_s()
         if answer["counts"]["failures"] or answer.get("reportOnly"):
             raise child.failure(f"answered {answer['counts']}")
         return Sample(world.calls(), cpu, peak, wall, fake_cpu)

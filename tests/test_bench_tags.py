@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
+import sys
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -17,9 +20,10 @@ import bench_tags_fleet as fleet
 import bench_tags_runs as runs
 from bench_tags_runs import Sample
 from environment import DEBUG
-from processes import Failed
+from processes import Child, Failed, children
 
 INSTANCES = 1_000
+WORLDS = [(1_000, 0), (1_000, 50), (10_000, 0), (10_000, 50)]
 
 
 def sample(cpu_s: float, peak_mb: float = 30) -> Sample:
@@ -54,8 +58,12 @@ def test_both_are_given_the_same_rules() -> None:
 @pytest.mark.skipif(not runs.CUSTODIAN.exists(), reason="only `make bench-tags` installs custodian")
 def test_custodian_does_the_same() -> None:
     ours = runs.ours(DEBUG / "tag-policy", INSTANCES, 0)
-    theirs = runs.custodian(INSTANCES, 0, notify=True, limit_s=60)
-    assert theirs is not None
+    begin = partial(runs.custodian, INSTANCES, 0, limit_s=60)
+    with begin(notify=False) as first, begin(notify=True) as second:
+        quiet, theirs = first(), second()
+    assert quiet is not None and theirs is not None
+    assert quiet.calls["Publish"] == 0 and quiet.calls["CreateTags"] == theirs.calls["CreateTags"]
+    assert 0 < quiet.wall_s and 0 < theirs.wall_s
     assert (theirs.calls["Publish"], theirs.calls["DescribeInstances"]) == (3, 1), theirs.calls
     assert ours.calls.total() < theirs.calls.total()
     assert 5 < ours.peak_mb < theirs.peak_mb and 0 < ours.cpu_s and 0 < theirs.cpu_s
@@ -81,7 +89,7 @@ def test_a_run_that_writes_something_else_is_an_error(
 
 def test_runs_that_call_something_else_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = iter([sample(1), dataclasses.replace(sample(1), calls=Counter(Scan=2))])
-    monkeypatch.setattr(bench, "once", lambda *_: next(samples))
+    monkeypatch.setattr(runs, "ours", lambda *_: next(samples))
     with pytest.raises(Failed, match="'Scan': 2.* in the first run"):
         bench.measure({(bench.OURS, 1_000, 0): 2}, Path(), 1)
 
@@ -91,6 +99,46 @@ def test_what_takes_minutes_is_measured_once() -> None:
     assert planned.keys() == set(product((bench.OURS, bench.QUIET, bench.TELLING), bench.SIZES, (0, 50)))
     assert {key[:2] for key, most in planned.items() if most == 1} == {(bench.QUIET, 100_000), (bench.TELLING, 100_000)}
     assert {most for key, most in planned.items() if key[0] == bench.OURS} == {7}
+
+
+def test_both_custodians_run_at_the_same_time() -> None:
+    groups = bench.beside(bench.plan([1_000, 10_000], 7))
+    ours, theirs = [[(bench.OURS, *world)] for world in WORLDS], [
+        [(bench.QUIET, *world), (bench.TELLING, *world)] for world in WORLDS
+    ]
+    assert sorted(groups) == sorted(ours + theirs)
+
+
+def test_what_is_not_done_in_time_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[bool] = []
+
+    def custodian(_instances: int, _latency: int, notify: bool, _limit: float) -> AbstractContextManager[object]:
+        begun.append(notify)
+        return nullcontext(lambda: None if notify else sample(1))
+
+    monkeypatch.setattr(runs, "custodian", custodian)
+    quiet, telling = (bench.QUIET, 1_000, 0), (bench.TELLING, 1_000, 0)
+    found = bench.measure({quiet: 3, telling: 3}, Path(), 1)
+    assert found == {quiet: [sample(1)] * 3, telling: None} and begun == [False, True, False, False]
+
+
+@pytest.mark.skipif(not runs.CUSTODIAN.exists(), reason="only `make bench-tags` installs custodian")
+def test_a_run_that_takes_too_long_is_ended() -> None:
+    with runs.custodian(INSTANCES, 0, notify=False, limit_s=0) as custodian:
+        assert custodian() is None
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0])
+def test_cpu_is_of_one_process(seconds: float, tmp_path: Path) -> None:
+    def burn(seconds: float, log: Path) -> Child:
+        code = f"import time\nwhile time.process_time() < {seconds}: pass"
+        return Child([sys.executable, "-S", "-c", code], {}, log, tmp_path)
+
+    with children() as register:
+        child, other = register(burn(seconds, tmp_path / "a")), register(burn(0.3 - seconds, tmp_path / "b"))
+        other.process.wait(60)
+        code, cpu, _ = runs.ended(child)
+        assert code == 0 and (cpu >= 0.3) == (seconds == 0.3)
 
 
 def test_growth_is_an_exponent() -> None:

@@ -29,7 +29,7 @@ METRICS = {
     "RegisteredContainerInstances": "registeredContainerInstancesCount",
 }
 OFFSET_SECONDS = {"batched": 0.3, "pairs": 0.5}
-LEAST_TICKS = 5
+LEAST_TICKS = 3
 
 
 def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
