@@ -157,12 +157,13 @@ class Bench:
     def drain(self, drainer: Drainer, case: Case, seed: int, given_up: threading.Event) -> Outcome:
         """One, which has to end by a call; the fake's word counts."""
         print(f"          {case}, seed {seed}: {drainer.name} ...", flush=True)
+        which = f"{drainer.name}, {case}, seed {seed}"
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         outcome = run(drainer, case, seed, self.library, folder, given_up)
         if outcome.ended_by != "call":
-            raise Failed(f"{drainer.name}, {case}, seed {seed}: the hook ended by {outcome.ended_by}")
+            raise Failed(f"{which}: the hook ended by {outcome.ended_by}; see {folder}")
         if outcome.tasks_left and not (case.told_to_stop and drainer.name.startswith("drain_")):
-            raise Failed(f"{drainer.name}, {case}, seed {seed}: completed over {outcome.tasks_left} tasks")
+            raise Failed(f"{which}: completed over {outcome.tasks_left} tasks; see {folder}")
         shutil.rmtree(folder)  # a drain that failed leaves its logs
         return outcome
 
